@@ -1,0 +1,3 @@
+"""Egret, the application: engine, window and command line."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""The engine: the program without its window."""

@@ -1,0 +1,1 @@
+"""One panel a file. Every panel keeps the contract of `panels.base`."""

@@ -1,0 +1,1 @@
+"""Networks, their training, and the chip that runs them. No Qt; torch only outside `models.chip`."""

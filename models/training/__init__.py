@@ -1,0 +1,1 @@
+"""Training of the networks in assets/. Needs the `train` extra (torch)."""

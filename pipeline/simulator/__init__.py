@@ -1,0 +1,1 @@
+"""A simulated person in front of a simulated event camera."""
