@@ -1,0 +1,4 @@
+# Each target is one line over a script that also works without make.
+run:   ; @sh app/start.sh
+test:  ; @sh tests/run.sh
+.PHONY: run test

@@ -1,0 +1,58 @@
+"""What all tests share: the real recordings, an offscreen screen, short session folders, and no thread or process left behind."""
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+settings.register_profile("egret", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("egret")
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real recordings and texts, which is not part of the project; the test skips where it is absent."""
+    folder = Path(os.environ.get("EGRET_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "gestures").is_dir():
+        pytest.skip("real recordings are not here: put them at ../shared/data or name their folder in EGRET_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def wave_far(shared_data: Path) -> list[Path]:
+    """Five real recordings of a distant hand waving."""
+    return sorted((shared_data / "gestures" / "wave-far").glob("*.aedat4"))
+
+
+@pytest.fixture(scope="session")
+def wave_near(shared_data: Path) -> list[Path]:
+    """Five real recordings of a near hand waving."""
+    return sorted((shared_data / "gestures" / "wave-near").glob("*.aedat4"))
+
+
+@pytest.fixture(autouse=True)
+def sessions(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A sessions folder of the test's own, with a path short enough for a UNIX socket."""
+    with tempfile.TemporaryDirectory(prefix="egret-") as folder:
+        monkeypatch.setenv("EGRET_SESSIONS", folder)
+        yield Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left_behind() -> Iterator[None]:
+    """Fails a test whose threads are still alive two seconds after it ended."""
+    before = set(threading.enumerate())
+    yield
+    deadline = time.monotonic() + 2
+    while left := [t for t in threading.enumerate() if t not in before and t.is_alive() and not t.name.startswith("tqdm")]:
+        if time.monotonic() > deadline:
+            pytest.fail(f"threads left behind: {[t.name for t in left]}")
+        time.sleep(0.01)
