@@ -1,0 +1,153 @@
+"""What windows may ask of the engine, and how each wish is carried out (`app.protocol`, window to engine).
+
+A wish comes from another process: every value is checked here, and a bad one costs one sentence, never the engine.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app.engine.chat import MAX_TOKENS, Prompt
+from app.protocol import Message
+from models.sampling import Sampling
+from pipeline.errors import UserError
+
+if TYPE_CHECKING:
+    from app.engine.loop import Engine
+
+MAX_SPEED = 100.0
+
+
+def carry_out(engine: "Engine", order: Message) -> None:
+    """Carry out one order; what is wrong with it is said as a notice."""
+    operation = order.get("op")
+    handler = HANDLERS.get(operation) if isinstance(operation, str) else None
+    if handler is None:
+        engine.notice("warning", f"The engine does not know the command {operation!r}: window and engine differ in version.")
+        return
+    try:
+        handler(engine, order)
+    except UserError as error:
+        engine.notice("error", str(error))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        engine.notice("warning", f"The command {operation!r} came with values that make no sense, and was left out.")
+
+
+def _number(order: Message, name: str, low: float, high: float) -> float:
+    value = float(order[name])
+    if not low <= value <= high:
+        raise UserError(f"{name} must lie between {low:g} and {high:g}, not be {value:g}.")
+    return value
+
+
+def _play(engine: "Engine", order: Message) -> None:
+    engine.playing = True
+    engine.steer("play")
+
+
+def _pause(engine: "Engine", order: Message) -> None:
+    engine.playing = False
+    engine.steer("pause")
+
+
+def _step(engine: "Engine", order: Message) -> None:
+    engine.playing = False
+    engine.steer("step")
+
+
+def _seek(engine: "Engine", order: Message) -> None:
+    engine.steer("seek", position_us=int(_number(order, "position_us", 0, 2**62)))
+
+
+def _speed(engine: "Engine", order: Message) -> None:
+    engine.speed = _number(order, "value", 0, MAX_SPEED)
+    engine.steer("speed", value=engine.speed)
+
+
+def _loop(engine: "Engine", order: Message) -> None:
+    engine.loop = bool(order["value"])
+    engine.steer("loop", value=engine.loop)
+
+
+def _source(engine: "Engine", order: Message) -> None:
+    engine.open_source(str(order["spec"]))
+
+
+def _filters(engine: "Engine", order: Message) -> None:
+    known = engine.settings.filters.__dataclass_fields__
+    changes = {name: value for name, value in order.items() if name in known}
+    if isinstance(changes.get("region"), list):
+        changes["region"] = tuple(int(v) for v in changes["region"])
+    engine.settings.filters = replace(engine.settings.filters, **changes)
+    engine.recognition.set_filters(engine.settings.filters)
+    engine.publish_settings()
+
+
+def _threshold(engine: "Engine", order: Message) -> None:
+    engine.recognition.decider.threshold = _number(order, "value", 0, 1)
+    engine.publish_settings()
+
+
+def _min_events(engine: "Engine", order: Message) -> None:
+    engine.recognition.decider.min_events = _number(order, "value", 0, 1e6)
+    engine.publish_settings()
+
+
+def _chat(engine: "Engine", order: Message) -> None:
+    if engine.chat is None:
+        raise UserError("The language model is not running: start the engine without --no-chat.")
+    sampling = Sampling(_number(order, "temperature", 0, 5), int(_number(order, "top_k", 0, 1e6)), int(_number(order, "seed", 0, 2**63)))
+    engine.chat.ask(Prompt(str(order["prompt"]), sampling, int(_number(order, "tokens", 1, MAX_TOKENS))))
+
+
+def _chat_stop(engine: "Engine", order: Message) -> None:
+    if engine.chat:
+        engine.chat.stop()
+
+
+def _chat_clear(engine: "Engine", order: Message) -> None:
+    if engine.chat:
+        engine.chat.clear()
+
+
+def _record(engine: "Engine", order: Message) -> None:
+    if engine.recorder is not None:
+        raise UserError(f"A recording is running already ({engine.recorder.path}): stop it first.")
+    engine.start_recording(Path(str(order["path"])))
+
+
+def _record_stop(engine: "Engine", order: Message) -> None:
+    recorder, engine.recorder = engine.recorder, None
+    if recorder:
+        recorder.close()
+        said = recorder.describe()
+        if not recorder.failure:
+            engine.notice("info", f"Recorded {said['events']:,} events ({said['bytes'] / 1e6:.1f} MB) in {said['path']}.")
+
+
+def _painted(engine: "Engine", order: Message) -> None:
+    engine.painted(int(order["t_us"]), int(order["ns"]))
+
+
+HANDLERS: dict[str, Callable[["Engine", Message], None]] = {
+    "play": _play,
+    "pause": _pause,
+    "step": _step,
+    "seek": _seek,
+    "speed": _speed,
+    "loop": _loop,
+    "source": _source,
+    "filters": _filters,
+    "threshold": _threshold,
+    "min_events": _min_events,
+    "chat": _chat,
+    "chat_stop": _chat_stop,
+    "chat_clear": _chat_clear,
+    "record": _record,
+    "record_stop": _record_stop,
+    "painted": _painted,
+    "quit": lambda engine, order: engine.stop(),
+    "ended": lambda engine, order: engine.source_ended(),
+    "failed": lambda engine, order: engine.failed(int(order["exit_code"])),
+}

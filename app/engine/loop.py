@@ -1,0 +1,299 @@
+"""The engine: one owner of the source process, every thread, and the session that windows attach to.
+
+    source process --> capture thread --+--> recorder thread (lossless, first in line)
+                                        +--> recognition thread --> decisions
+                       chat thread ---------> tokens                    |
+                       server thread <---- windows (commands) <---------+
+
+`Engine.run` is the control loop and the only place where the engine changes: commands from windows, the end of a source and signals
+arrive here through one queue and are carried out one after the other. A thread that dies is the engine's death, told in one sentence
+with the traceback in the log; a source that dies is not (`pipeline.sources.supervisor` replaces it).
+"""
+
+import contextlib
+import logging
+import queue
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from app.engine import commands, session, snapshot, surface
+from app.engine.chat import Chat
+from app.engine.models import Models
+from app.engine.recognition import Recognition, Result
+from app.engine.recorder import Recorder
+from app.engine.server import Server
+from app.protocol import Message
+from pipeline.errors import FAILED, UserError
+from pipeline.events import Packet, SourceInfo
+from pipeline.filters import FilterSettings
+from pipeline.sources.supervisor import Notice, SupervisedSource, parse_spec
+
+log = logging.getLogger("egret")
+
+STATUS_S = 0.25
+
+
+@dataclass
+class EngineSettings:
+    """What an engine is started with."""
+
+    source: str
+    runtime: str = "auto"
+    speed: float = 1.0
+    loop: bool = False
+    duration: float | None = None
+    """Seconds of sensor time after which to end; None runs until the source ends."""
+    stay: bool = False
+    """Go on when the source has ended (a window may seek, or open another one)."""
+    record: Path | None = None
+    filters: FilterSettings = field(default_factory=FilterSettings)
+    threshold: float | None = None
+    gesture_weights: Path | None = None
+    language_weights: Path | None = None
+    chat: bool = True
+    """Start the language model beside recognition."""
+
+
+class Engine:
+    """The program without its window. Use as a context manager, and call `run` in it."""
+
+    def __init__(self, settings: EngineSettings, on_decision: Callable[[Message], None] | None = None) -> None:
+        """Checks the settings and the weights; UserError for what a user got wrong. Nothing runs yet."""
+        parse_spec(settings.source)
+        self.settings = settings
+        self.models = Models(settings.gesture_weights, settings.language_weights)
+        self.exit_code = 0
+        self.state = "starting"
+        self.sentence = ""
+        """The last thing the source said of its state."""
+        self.info: SourceInfo | None = None
+        self.surface_path: Path | None = None
+        self.recorder: Recorder | None = None
+        self.speed = settings.speed
+        self.loop = settings.loop
+        self.playing = True
+        self.ended = False
+        self._on_decision = on_decision
+        self._orders: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._stop = threading.Event()
+        self._surfaces = 0
+        self._first_us: int | None = None
+        self._decided: dict[int, int] = {}
+
+    # ---- life cycle -------------------------------------------------------------------------------------------------------------
+
+    def __enter__(self) -> "Engine":
+        self.folder = session.create()
+        self._source = SupervisedSource(self.settings.source, speed=self.speed, loop=self.loop)
+        self._source.start()  # its process starts up while the networks load here
+        try:
+            self._load()
+        except BaseException:
+            self._source.close(1.0)
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+        self.recognition.start()
+        if self.chat:
+            self.chat.start()
+        self._server.start()
+        self._start_capture()
+        return self
+
+    def _load(self) -> None:
+        """Everything that can fail, before anything runs."""
+        self.runtime = self.models.runtime(self.settings.runtime)
+        self.recognition = Recognition(
+            self.runtime,
+            self.models.decider(self.settings.threshold),
+            self.settings.filters,
+            on_result=self._decided_one,
+            on_end=lambda: self._orders.put({"op": "ended"}),
+            on_crash=self._crashed,
+        )
+        self._server = Server(self.folder / session.SOCKET, lambda: snapshot.hello(self), self._orders.put)
+        tokenizer = self.models.tokenizer() if self.settings.chat else None
+        self.chat = Chat(self.runtime, tokenizer, self._server.publish, self._crashed) if tokenizer else None
+
+    def __exit__(self, *_: object) -> None:
+        """Ask everything to stop, wait with a limit, and log who refused."""
+        self._stop.set()
+        stopped = {"source": self._source.close(3.0), "recognition": self.recognition.stop(), "capture": self._join_capture()}
+        if self.recorder:
+            stopped["recorder"] = self.recorder.close()
+        if self.chat:
+            stopped["chat"] = self.chat.close()
+        stopped["server"] = self._server.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        if refused := [who for who, did in stopped.items() if not did]:
+            log.warning("did not stop in time: %s", ", ".join(refused))
+
+    def stop(self) -> None:
+        """Make `run` return soon. May be called from a signal handler or any thread."""
+        self._stop.set()
+
+    def run(self) -> int:
+        """Work until the source ends, the duration is over, or `stop`; the exit code."""
+        next_status = 0.0
+        while not self._stop.is_set():
+            with contextlib.suppress(queue.Empty):
+                commands.carry_out(self, self._orders.get(timeout=0.05))
+            now = time.monotonic()
+            if now >= next_status:
+                next_status = now + STATUS_S
+                self._server.publish(snapshot.status(self))
+        return self.exit_code
+
+    # ---- source -----------------------------------------------------------------------------------------------------------------
+
+    def _start_capture(self) -> None:
+        self._capture = threading.Thread(target=self._read, args=(self._source,), name="egret-capture", daemon=True)
+        self._capture.start()
+
+    def _join_capture(self) -> bool:
+        self._capture.join(3.0)
+        return not self._capture.is_alive()
+
+    def open_source(self, spec: str) -> None:
+        """Close the source and open `spec` instead; UserError if it is no source."""
+        parse_spec(spec)
+        old, self._source = self._source, SupervisedSource(spec, speed=self.speed, loop=self.loop)
+        old.close(3.0)
+        self._join_capture()
+        self.settings.source = spec
+        self.state, self.sentence, self.info, self.ended = "starting", "", None, False
+        self._server.publish(snapshot.source(self))
+        self._source.start()
+        self._start_capture()
+
+    def steer(self, op: str, **arguments: Any) -> None:
+        """A transport command to the source; one that has ended is opened again first."""
+        if self.ended and op in ("play", "seek", "step"):
+            self.open_source(self.settings.source)
+            self.playing = op != "step"
+        self._source.command(op, **arguments)
+
+    def _read(self, source: SupervisedSource) -> None:
+        """The capture thread: from the source to the recorder and the recogniser, in order, and nothing else."""
+        try:
+            while not self._stop.is_set() and source is self._source:
+                item = source.read(0.1)
+                if isinstance(item, Packet):
+                    if (recorder := self.recorder) is not None:
+                        recorder.put(item.events)
+                    self.recognition.put(item)
+                elif isinstance(item, SourceInfo):
+                    self._opened(item)
+                elif isinstance(item, Notice):
+                    self._noticed(item)
+                    if item.state in ("ended", "failed"):
+                        self.recognition.end()
+                        return
+        except UserError as error:
+            self._orders.put({"op": "failed", "sentence": str(error), "exit_code": error.exit_code})
+        except BaseException as error:
+            self._crashed(error)
+
+    def _opened(self, info: SourceInfo) -> None:
+        previous = self.surface_path
+        self._surfaces += 1
+        self.surface_path, picture = surface.create(self.folder, info.width, info.height, self._surfaces)
+        self.info = info
+        self.state, self.sentence = "live", ""
+        self.recognition.open(info, picture)
+        if self.settings.record and self.recorder is None:
+            path, self.settings.record = self.settings.record, None
+            self.start_recording(path)
+        self._server.publish(snapshot.source(self))
+        if previous:
+            previous.unlink(missing_ok=True)  # a window that has it mapped keeps it until it maps the new one
+
+    def start_recording(self, path: Path) -> None:
+        """Record what comes from the source from now on; UserError if `path` cannot be written."""
+        if self.info is None:
+            raise UserError("There is nothing to record yet: wait until the source is live.")
+        self.recorder = Recorder(path, self.info, lambda sentence: self.notice("error", sentence))
+
+    def _noticed(self, notice: Notice) -> None:
+        self.state, self.sentence = notice.state, notice.sentence
+        self._server.publish(snapshot.source(self))
+        if notice.sentence:
+            self.notice(notice.level, notice.sentence)
+        if notice.state == "failed":
+            self._orders.put({"op": "failed", "exit_code": notice.exit_code or FAILED})
+        elif notice.exit_code:
+            self.exit_code = notice.exit_code
+
+    # ---- what happened ----------------------------------------------------------------------------------------------------------
+
+    def _decided_one(self, result: Result) -> None:
+        """In the recognition thread: tell everybody of one decision."""
+        message = decision_message(result, self.runtime.backend)
+        if self._server.windows:
+            self._decided[result.t_us] = result.decided_ns
+            if len(self._decided) > 100:
+                self._decided.pop(next(iter(self._decided)))
+            self._server.publish(message | details(result))
+        if self._on_decision:
+            self._on_decision(message)
+        if self._first_us is None:
+            self._first_us = result.t_us
+        if self.settings.duration is not None and result.t_us - self._first_us >= self.settings.duration * 1e6:
+            self._stop.set()
+
+    def painted(self, t_us: int, ns: int) -> None:
+        """A window had the decision of `t_us` on its screen at monotonic time `ns`."""
+        if decided_ns := self._decided.pop(t_us, 0):
+            self.recognition.latency.add({"painted": max(ns - decided_ns, 0) / 1e6})
+
+    def source_ended(self) -> None:
+        """Everything of the source has been decided."""
+        self.ended = True
+        if not self.settings.stay:
+            self._stop.set()
+
+    def failed(self, exit_code: int) -> None:
+        """The source cannot be used; without a window to choose another one that is the end."""
+        self.exit_code = exit_code
+        if not self.settings.stay:
+            self._stop.set()
+
+    def _crashed(self, error: BaseException) -> None:
+        log.critical("Egret has a fault and must stop; please report what stands below.", exc_info=error)
+        self.exit_code = FAILED
+        self._stop.set()
+
+    def notice(self, level: str, sentence: str) -> None:
+        """Tell windows and the log one sentence."""
+        self._server.publish({"type": "notice", "level": level, "sentence": sentence})
+        log.log({"info": logging.INFO, "warning": logging.WARNING}.get(level, logging.ERROR), "%s", sentence)
+
+    def publish_settings(self) -> None:
+        """Tell every window the settings as they are now."""
+        self._server.publish(snapshot.settings(self))
+
+
+def decision_message(result: Result, backend: str) -> Message:
+    """A decision as `egret run --json` prints it (DESIGN.md section 6)."""
+    decision = result.decision
+    return {
+        "type": "decision",
+        "t_us": result.t_us,
+        "label": decision.label,
+        "confidence": round(decision.confidence, 4),
+        "accepted": decision.accepted,
+        "reason": decision.reason,
+        "latency_ms": {stage: round(value, 3) for stage, value in result.latency_ms.items()},
+        "runtime": backend,
+        "events": result.events,
+    }
+
+
+def details(result: Result) -> Message:
+    """What a window shows of a decision besides."""
+    scores = [round(score, 4) for score in result.decision.scores]
+    return {"scores": scores, "activity": [round(share, 4) for share in result.activity], "kept": result.kept}

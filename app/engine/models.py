@@ -1,0 +1,47 @@
+"""The networks an engine runs: which files, what they say of themselves, and the runtime made from them."""
+
+from pathlib import Path
+
+import assets
+from app.protocol import Message
+from models import checkpoint
+from models.chip.runtime import Runtime
+from models.decision import Decider
+from models.tokenizer import Tokenizer
+
+GESTURE = "gesture.safetensors"
+LANGUAGE = "language.safetensors"
+
+
+class Models:
+    """The two weight files, the bundled ones unless others are named."""
+
+    def __init__(self, gesture: Path | None = None, language: Path | None = None) -> None:
+        """UserError if a file is missing, broken or of another kind."""
+        self.gesture_path = gesture or assets.path(GESTURE)
+        self.language_path = language or assets.path(LANGUAGE)
+        self.gesture = checkpoint.read_metadata(self.gesture_path, "gesture")
+        self.language = checkpoint.read_metadata(self.language_path, "language")
+        self.gesture_id = {"name": self.gesture_path.name, "hash": checkpoint.digest(self.gesture_path)}
+        self.language_id = {"name": self.language_path.name, "hash": checkpoint.digest(self.language_path)}
+
+    def describe(self) -> Message:
+        """The ``models`` part of the hello message."""
+        labels = list(self.gesture["labels"])
+        return {"gesture": self.gesture_id | {"labels": labels}, "language": dict(self.language_id)}
+
+    def runtime(self, backend: str) -> Runtime:
+        """Both networks on `backend`, compiled and warm."""
+        runtime = Runtime(self.gesture_path, self.language_path, backend)
+        runtime.warm()
+        return runtime
+
+    def decider(self, threshold: float | None = None) -> Decider:
+        """A decider with the calibration that came with the gesture weights."""
+        config = self.gesture["config"]
+        chosen = config["threshold"] if threshold is None else threshold
+        return Decider(tuple(self.gesture["labels"]), temperature=config["temperature"], threshold=chosen)
+
+    def tokenizer(self) -> Tokenizer:
+        """The vocabulary that came with the language weights."""
+        return Tokenizer.load(self.language_path.with_name(self.language["config"]["tokenizer"]))
