@@ -1,0 +1,152 @@
+"""The articulated person: proportions, inverse kinematics, and the capsules that make up the picture.
+
+A person is 16 tapered capsules (a segment with a radius at each end): two legs, torso, shoulders, neck, head, and for each arm upper arm,
+forearm, palm, fingers and thumb. Gestures say where the wrists are and how the hands point; two-bone inverse kinematics finds the elbow.
+All arrays have time as their first axis.
+
+Body frame: metres, origin at the neck base, x to the right of the image, y down, z toward the camera. Side 0 is the subject's right arm,
+which a camera facing the person sees at the image's left (x < 0); side 1 is the left arm.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.simulator.draw import Draw
+from pipeline.simulator.presets import BodyRanges
+
+Array = npt.NDArray[np.float64]
+
+RIGHT, LEFT = 0, 1
+OUT = (-1.0, 1.0)
+"""Sign of x that points away from the body, by side."""
+
+LEGS, TORSO, SHOULDERS, NECK, HEAD = (0, 1), 2, 3, 4, 5
+UPPER_ARM, FOREARM, PALM, FINGERS, THUMB = (6, 11), (7, 12), (8, 13), (9, 14), (10, 15)
+CAPSULES = 16
+
+LONGEST_REACH = 0.985
+"""An arm is never quite straight: keeps the elbow's side defined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Lengths and radii of one person, metres."""
+
+    shoulder: tuple[Array, Array]
+    upper_arm: float
+    forearm: float
+    hand: float
+    head_top: float
+    torso_length: float
+    radii: Array
+    """(CAPSULES, 2): at the near and far end of each capsule."""
+
+    bias: Array
+    """(CAPSULES,): added to the depth when sorting, so that a hanging arm is in front of the torso."""
+
+    @property
+    def reach(self) -> float:
+        """Shoulder to wrist of the straight arm."""
+        return self.upper_arm + self.forearm
+
+
+@dataclass(frozen=True, slots=True)
+class ArmPath:
+    """What one arm does over n moments, body frame."""
+
+    wrist: Array
+    """(n, 3): where the wrist goes."""
+    pole: Array
+    """(n, 3): the direction in which the elbow points away from the line shoulder-wrist."""
+    palm: Array
+    """(n, 3): added to the forearm's direction to give the hand's."""
+
+
+def draw_body(draw: Draw, ranges: BodyRanges) -> Body:
+    """Draw a person's proportions."""
+    size = draw.between(ranges.stature)
+    half, drop = size * draw.between(ranges.shoulder_half_width), size * draw.between(ranges.shoulder_drop)
+    limb, head, torso = (
+        size * draw.between(ranges.limb_width),
+        size * draw.between(ranges.head_width),
+        size * draw.between(ranges.torso_radius),
+    )
+    radii = np.empty((CAPSULES, 2))
+    radii[list(LEGS)] = 0.085 * size, 0.06 * size
+    radii[TORSO] = torso, 0.95 * torso
+    radii[SHOULDERS] = 0.055 * size
+    radii[NECK] = 0.05 * size
+    radii[HEAD] = 0.07 * head, 0.085 * head
+    for side in (RIGHT, LEFT):
+        radii[UPPER_ARM[side]] = 0.050 * limb, 0.042 * limb
+        radii[FOREARM[side]] = 0.040 * limb, 0.030 * limb
+        radii[PALM[side]] = 0.034 * limb, 0.037 * limb
+        radii[FINGERS[side]] = 0.030 * limb, 0.020 * limb
+        radii[THUMB[side]] = 0.014 * limb, 0.010 * limb
+    bias = np.zeros(CAPSULES)
+    bias[[*LEGS, TORSO, SHOULDERS, NECK]] = -0.12, -0.12, -0.12, -0.06, -0.04
+    return Body(
+        shoulder=(np.array([-half, drop, 0.0]), np.array([half, drop, 0.0])),
+        upper_arm=size * draw.between(ranges.upper_arm),
+        forearm=size * draw.between(ranges.forearm),
+        hand=size * draw.between(ranges.hand),
+        head_top=0.19 * size,
+        torso_length=size * draw.between(ranges.torso_length),
+        radii=radii,
+        bias=bias,
+    )
+
+
+def unit(vectors: Array) -> Array:
+    """Vectors (n, 3) scaled to length 1."""
+    return np.asarray(vectors / np.maximum(np.sqrt(np.sum(vectors * vectors, axis=1, keepdims=True)), 1e-9))
+
+
+def solve_arm(body: Body, side: int, path: ArmPath) -> tuple[Array, Array]:
+    """Two-bone inverse kinematics: elbow and wrist, each (n, 3).
+
+    With d the distance shoulder-wrist, u its direction and p the pole's part across u, the elbow is at S + a u + h p, where
+    a = (l1^2 - l2^2 + d^2) / 2d and h = sqrt(l1^2 - a^2). A wrist out of reach is drawn in along u.
+    """
+    shoulder, l1, l2 = body.shoulder[side], body.upper_arm, body.forearm
+    span = path.wrist - shoulder
+    along = unit(span)
+    d = np.clip(np.sqrt(np.sum(span * span, axis=1, keepdims=True)), abs(l1 - l2) + 0.04, LONGEST_REACH * (l1 + l2))
+    across = unit(path.pole - np.sum(path.pole * along, axis=1, keepdims=True) * along)
+    a = (l1 * l1 - l2 * l2 + d * d) / (2.0 * d)
+    h = np.sqrt(np.maximum(l1 * l1 - a * a, 0.0))
+    return shoulder + a * along + h * across, shoulder + d * along
+
+
+def skeleton(body: Body, arms: tuple[ArmPath, ArmPath]) -> Array:
+    """End points of all capsules, (n, CAPSULES, 2, 3), body frame."""
+    ends = np.empty((len(arms[0].wrist), CAPSULES, 2, 3))
+    hip = body.torso_length
+    radius = body.radii[TORSO, 0]
+    for leg, out in zip(LEGS, OUT, strict=True):
+        ends[:, leg] = (out * 0.09, hip, 0.0), (out * 0.12, hip + 0.75, 0.0)
+    ends[:, TORSO] = (0.0, radius, 0.0), (0.0, hip, 0.0)
+    inset = 0.94
+    ends[:, SHOULDERS] = body.shoulder[RIGHT] * (inset, 1.0, 1.0), body.shoulder[LEFT] * (inset, 1.0, 1.0)
+    ends[:, NECK] = (0.0, 0.02, 0.01), (0.0, -0.08, 0.02)
+    ends[:, HEAD] = (0.0, 0.5 * -body.head_top, 0.03), (0.0, -body.head_top, 0.02)
+    for side in (RIGHT, LEFT):
+        elbow, wrist = solve_arm(body, side, arms[side])
+        forearm = unit(wrist - elbow)
+        palm = unit(forearm + arms[side].palm)
+        knuckles, thumb_root = wrist + 0.5 * body.hand * palm, wrist + 0.25 * body.hand * palm
+        ends[:, UPPER_ARM[side], 0], ends[:, UPPER_ARM[side], 1] = body.shoulder[side], elbow
+        ends[:, FOREARM[side], 0], ends[:, FOREARM[side], 1] = elbow, wrist
+        ends[:, PALM[side], 0], ends[:, PALM[side], 1] = wrist + 0.2 * body.hand * palm, knuckles
+        ends[:, FINGERS[side], 0], ends[:, FINGERS[side], 1] = knuckles, wrist + 1.05 * body.hand * palm
+        ends[:, THUMB[side], 0], ends[:, THUMB[side], 1] = thumb_root, thumb_root + 0.6 * body.hand * unit(palm + _thumb_side(side, palm))
+    return ends
+
+
+def _thumb_side(side: int, palm: Array) -> Array:
+    """Across the hand in the image plane, toward the body's midline when the hand points up."""
+    across = np.zeros_like(palm)
+    across[:, 0], across[:, 1] = palm[:, 1] * OUT[side], -palm[:, 0] * OUT[side]
+    return across

@@ -1,0 +1,221 @@
+"""What the hands do: the eleven gestures of the DVS128 Gesture data set (Amir et al., CVPR 2017) and standing idle.
+
+A gesture is a closed form of time: a tempo gives the phase (with a slow wander of the rate), and each arm is a function of time and phase
+that says where the wrist is. Nothing is integrated step by step, so any moment can be computed alone, and the ground truth (phase, hand
+positions, sense of rotation) is exact.
+
+Conventions: the subject's right hand is at image left. "Clockwise" is clockwise on the screen as the camera sees it, with either arm:
+x = cos(phase), y = sin(phase), y down. Mirroring the picture therefore exchanges right and left wave, right arm clockwise and left arm
+counter-clockwise, and right arm counter-clockwise and left arm clockwise.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.simulator.body import LEFT, OUT, RIGHT, ArmPath, Array, Body, unit
+from pipeline.simulator.draw import Draw, Range
+from pipeline.simulator.presets import MotionRanges
+
+GESTURES: tuple[str, ...] = (
+    "hand_clapping",
+    "right_hand_wave",
+    "left_hand_wave",
+    "right_arm_clockwise",
+    "right_arm_counter_clockwise",
+    "left_arm_clockwise",
+    "left_arm_counter_clockwise",
+    "arm_roll",
+    "air_drums",
+    "air_guitar",
+    "other_gestures",
+)
+"""The classes in the data set's own order (tonic's labels 0 to 10)."""
+
+ArmFunction = Callable[[Array, Array], ArmPath]
+"""(time in s (n,), phase in rad (n,)) -> path of one arm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tempo:
+    """phase(t) = start + 2 pi f t + depth f / fm sin(2 pi fm t + shift): a rate that wanders by `depth` about `frequency`."""
+
+    frequency: float
+    start: float
+    depth: float
+    wander_frequency: float
+    shift: float
+
+    def phase(self, t: Array) -> Array:
+        """Phase in radians at times `t` (s)."""
+        slow = np.sin(2.0 * np.pi * self.wander_frequency * t + self.shift)
+        return np.asarray(self.start + 2.0 * np.pi * self.frequency * t + self.depth * self.frequency / self.wander_frequency * slow)
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """One person's way of doing one gesture."""
+
+    tempo: Tempo
+    active: tuple[bool, bool]
+    """Which hands perform (right, left)."""
+    sense: int
+    """1 clockwise on the screen, -1 counter-clockwise, 0 no rotation named."""
+    arms: tuple[ArmFunction, ArmFunction]
+
+
+def draw_tempo(draw: Draw, rate: Range, ranges: MotionRanges) -> Tempo:
+    """Draw a tempo with a rate in the range."""
+    return Tempo(draw.log_between(rate), draw.angle(), draw.between(ranges.tempo_wander), draw.between((0.15, 0.5)), draw.angle())
+
+
+def xyz(t: Array, x: Array | float, y: Array | float, z: Array | float) -> Array:
+    """Stack coordinates, constant or (n,), to (n, 3)."""
+    out = np.empty((len(t), 3))
+    out[:, 0], out[:, 1], out[:, 2] = x, y, z
+    return out
+
+
+def hanging(draw: Draw, body: Body, side: int) -> ArmFunction:
+    """The arm at rest beside the body."""
+    away, forward = draw.between((0.03, 0.10)), draw.between((0.0, 0.06))
+    place = body.shoulder[side] + (OUT[side] * away, 0.965 * body.reach, forward)
+
+    def path(t: Array, phase: Array) -> ArmPath:
+        return ArmPath(xyz(t, *place), xyz(t, OUT[side] * 0.5, 0.0, -1.0), xyz(t, 0.0, 0.0, 0.05))
+
+    return path
+
+
+def bent(draw: Draw, body: Body, side: int) -> ArmFunction:
+    """The arm held still elsewhere: hand on the hip, on the belly, or in front."""
+    x, y, z = draw.choice(((0.02, 0.48, 0.08), (-0.12, 0.36, 0.2), (0.08, 0.40, 0.3)))
+    place = (body.shoulder[side][0] + OUT[side] * (x + draw.between((-0.04, 0.04))), y + draw.between((-0.06, 0.06)), z)
+
+    def path(t: Array, phase: Array) -> ArmPath:
+        return ArmPath(xyz(t, *place), xyz(t, OUT[side], 0.3, -0.3), xyz(t, -0.5 * OUT[side], 0.0, 0.3))
+
+    return path
+
+
+def passive(draw: Draw, body: Body, side: int, ranges: MotionRanges) -> ArmFunction:
+    """An arm that takes no part."""
+    return bent(draw, body, side) if draw.chance(ranges.other_arm_bent) else hanging(draw, body, side)
+
+
+def _one_arm(draw: Draw, body: Body, side: int, ranges: MotionRanges, performing: ArmFunction) -> tuple[ArmFunction, ArmFunction]:
+    other = passive(draw, body, LEFT if side == RIGHT else RIGHT, ranges)
+    return (performing, other) if side == RIGHT else (other, performing)
+
+
+def clap(draw: Draw, body: Body, ranges: MotionRanges) -> Performance:
+    """Both hands meet in front of the chest."""
+    tempo = draw_tempo(draw, ranges.clap_rate, ranges)
+    opening, height, depth = draw.between(ranges.clap_open), draw.between(ranges.clap_y), draw.between(ranges.clap_z)
+    sharpness, lift, share = draw.between((0.7, 1.2)), draw.between((0.0, 0.8)), draw.between((0.8, 1.2))
+
+    def arm(side: int) -> ArmFunction:
+        def path(t: Array, phase: Array) -> ArmPath:
+            gap = (0.5 - 0.5 * np.cos(phase)) ** sharpness
+            x = OUT[side] * (0.04 + opening * (share if side == RIGHT else 2.0 - share) * gap)
+            return ArmPath(xyz(t, x, height, depth), xyz(t, OUT[side], 0.8, 0.0), xyz(t, -0.1 * OUT[side], -lift, 0.4))
+
+        return path
+
+    return Performance(tempo, (True, True), 0, (arm(RIGHT), arm(LEFT)))
+
+
+def wave(draw: Draw, body: Body, ranges: MotionRanges, side: int) -> Performance:
+    """The raised forearm swings about the elbow; the hand follows a little late."""
+    tempo = draw_tempo(draw, ranges.wave_rate, ranges)
+    out, forward = draw.between(ranges.wave_elbow_out), draw.between(ranges.wave_elbow_forward)
+    offset, swing, lean = draw.between(ranges.wave_offset), draw.between(ranges.wave_swing), draw.between((0.0, 0.4))
+    flick, lag, elbow_move = draw.between(ranges.wave_wrist), draw.between((0.2, 1.0)), draw.between(ranges.wave_elbow_move)
+    direction = np.array([OUT[side] * np.sin(out), 0.9 * np.cos(out), forward])
+    elbow_rest = body.shoulder[side] + body.upper_arm * direction / np.sqrt(np.sum(direction**2))
+
+    def path(t: Array, phase: Array) -> ArmPath:
+        angle = offset + swing * np.sin(phase)
+        forearm = unit(xyz(t, OUT[side] * np.sin(angle), -np.cos(angle), lean))
+        elbow = elbow_rest + xyz(t, OUT[side] * elbow_move * np.sin(phase), 0.0, 0.0)
+        late = angle + flick * np.sin(phase - lag)
+        palm = unit(xyz(t, OUT[side] * np.sin(late), -np.cos(late), lean)) - forearm
+        return ArmPath(elbow + body.forearm * forearm, elbow - body.shoulder[side], palm)
+
+    return Performance(tempo, (side == RIGHT, side == LEFT), 0, _one_arm(draw, body, side, ranges, path))
+
+
+def circle(draw: Draw, body: Body, ranges: MotionRanges, side: int, sense: int) -> Performance:
+    """The almost straight arm circles about a point near the shoulder."""
+    tempo = draw_tempo(draw, ranges.circle_rate, ranges)
+    radius, aspect = draw.between(ranges.circle_radius), draw.between(ranges.circle_aspect)
+    dx, dy, reach = draw.between(ranges.circle_out), draw.between(ranges.circle_y), draw.between(ranges.circle_reach)
+    centre = body.shoulder[side] + (OUT[side] * dx, dy, 0.0)
+    longest = 0.97 * body.reach
+
+    def path(t: Array, phase: Array) -> ArmPath:
+        x, y = centre[0] + radius * np.cos(sense * phase), centre[1] + radius * aspect * np.sin(sense * phase)
+        across = (x - body.shoulder[side][0]) ** 2 + (y - body.shoulder[side][1]) ** 2
+        z = reach * np.sqrt(np.maximum(longest**2 - across, 0.0))
+        return ArmPath(xyz(t, x, y, z), xyz(t, OUT[side] * 0.6, 1.0, -0.4), xyz(t, 0.0, 0.0, 0.0))
+
+    return Performance(tempo, (side == RIGHT, side == LEFT), sense, _one_arm(draw, body, side, ranges, path))
+
+
+def arm_roll(draw: Draw, body: Body, ranges: MotionRanges) -> Performance:
+    """The forearms lie across the chest and roll about each other, half a turn apart, either way round."""
+    tempo = draw_tempo(draw, ranges.roll_rate, ranges)
+    radius, height, depth = draw.between(ranges.roll_radius), draw.between(ranges.roll_y), draw.between(ranges.roll_z)
+    out, way, flat = draw.between(ranges.roll_out), draw.sign(), draw.between((0.8, 1.1))
+
+    def arm(side: int) -> ArmFunction:
+        def path(t: Array, phase: Array) -> ArmPath:
+            angle = way * phase + (np.pi if side == LEFT else 0.0)
+            wrist = xyz(t, OUT[side] * out, height + radius * np.sin(angle), depth + flat * radius * np.cos(angle))
+            return ArmPath(wrist, xyz(t, OUT[side], 0.5, 0.0), xyz(t, -0.6 * OUT[side], 0.0, 0.0))
+
+        return path
+
+    return Performance(tempo, (True, True), 0, (arm(RIGHT), arm(LEFT)))
+
+
+def air_drums(draw: Draw, body: Body, ranges: MotionRanges) -> Performance:
+    """The hands strike down in turn."""
+    tempo = draw_tempo(draw, ranges.drum_rate, ranges)
+    height, y, z = draw.between(ranges.drum_height), draw.between(ranges.drum_y), draw.between(ranges.drum_z)
+    out, flick = draw.between(ranges.drum_out), draw.between(ranges.drum_wrist)
+
+    def arm(side: int) -> ArmFunction:
+        shift = np.pi if side == LEFT else 0.0
+
+        def path(t: Array, phase: Array) -> ArmPath:
+            p = phase + shift
+            wrist = xyz(t, OUT[side] * out, y - height * (np.sin(p) + 0.25 * np.sin(2.0 * p)), z)
+            return ArmPath(wrist, xyz(t, OUT[side], 0.8, 0.0), xyz(t, 0.0, -flick * np.sin(p - 0.5), 0.5))
+
+        return path
+
+    return Performance(tempo, (True, True), 0, (arm(RIGHT), arm(LEFT)))
+
+
+def air_guitar(draw: Draw, body: Body, ranges: MotionRanges) -> Performance:
+    """One hand strums before the belly, the other holds the neck of the guitar."""
+    tempo = draw_tempo(draw, ranges.strum_rate, ranges)
+    height, y, out, slope = (draw.between(r) for r in (ranges.strum_height, ranges.strum_y, ranges.strum_out, ranges.strum_slope))
+    z, neck_x, neck_y, drift = (draw.between(r) for r in (ranges.strum_z, ranges.fret_out, ranges.fret_y, ranges.fret_drift))
+    drift_rate, drift_phase = draw.log_between((0.2, 3.0)), draw.angle()
+    strumming = LEFT if draw.chance(ranges.left_handed) else RIGHT
+    fretting = LEFT if strumming == RIGHT else RIGHT
+
+    def strum(t: Array, phase: Array) -> ArmPath:
+        stroke = height * np.sin(phase)
+        wrist = xyz(t, OUT[strumming] * (out - slope * stroke), y + stroke, z)
+        return ArmPath(wrist, xyz(t, OUT[strumming], 0.3, -0.2), xyz(t, -0.3 * OUT[strumming], 0.3, 0.0))
+
+    def fret(t: Array, phase: Array) -> ArmPath:
+        slide = drift * np.sin(2.0 * np.pi * drift_rate * t + drift_phase)
+        wrist = xyz(t, OUT[fretting] * (neck_x + 0.9 * slide), neck_y - 0.4 * slide, 0.22)
+        return ArmPath(wrist, xyz(t, OUT[fretting] * 0.4, 1.0, 0.0), xyz(t, -0.4 * OUT[fretting], -0.4, 0.2))
+
+    return Performance(tempo, (True, True), 0, (strum, fret) if strumming == RIGHT else (fret, strum))

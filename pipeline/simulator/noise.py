@@ -1,0 +1,52 @@
+"""Shot noise and hot pixels as one Poisson process over the sensor.
+
+Independent Poisson processes of all pixels are one process whose events fall on pixels with probability proportional to their rates, so
+quiet pixels cost nothing. The process is drawn in blocks of fixed length aligned to the clip's start: the result does not depend on how
+the clip is cut into calls.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.simulator.draw import Draw
+from pipeline.simulator.presets import SensorRanges
+from pipeline.simulator.render import TILE, TILE_PIXELS, Float32
+
+
+class Noise:
+    """The noise of one sensor.
+
+    `sensor` draws which pixels are hot and how strong the noise is, `moments` the events themselves.
+    """
+
+    def __init__(self, sensor: Draw, moments: Draw, ranges: SensorRanges, width: int, height: int) -> None:
+        self._moments = moments.generator
+        self._width, self._height, self._columns = width, height, -(-width // TILE)
+        area = width * height / 128.0**2
+        total = sensor.between(ranges.shot_noise) * width * height
+        hot = round(sensor.between(ranges.hot_pixels) * area)
+        self._hot_rate = total * sensor.between(ranges.hot_share) if hot else 0.0
+        self._even_rate = total - self._hot_rate
+        self._hot_places = sensor.generator.integers(0, width * height, hot)
+        weights = sensor.generator.exponential(1.0, hot)
+        self._hot_share = np.cumsum(weights) / max(float(weights.sum()), 1e-9)
+
+    def block(self, start_us: int, length_us: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], Float32]:
+        """Moments (us, ascending), places (tile * 64 + pixel) and marks of the candidates of one block. Blocks are drawn in order.
+
+        Marks of hot pixels are at the ends of [-1, 1]: what makes them fire is not light, so that light does not thin it.
+        """
+        generator, seconds = self._moments, length_us * 1e-6
+        even, hot = int(generator.poisson(self._even_rate * seconds)), int(generator.poisson(self._hot_rate * seconds))
+        moments = start_us + generator.uniform(0.0, length_us, even + hot)
+        marks = generator.uniform(-1.0, 1.0, even + hot)
+        marks[even:] = np.sign(marks[even:])
+        pixel = generator.integers(0, self._width * self._height, even + hot)
+        if hot:
+            pixel[even:] = self._hot_places[
+                np.searchsorted(self._hot_share, generator.random(hot), side="right").clip(0, len(self._hot_share) - 1)
+            ]
+        y, x = np.divmod(pixel, self._width)
+        places = (y // TILE * self._columns + x // TILE) * TILE_PIXELS + y % TILE * TILE + x % TILE
+        order = np.argsort(moments, kind="stable")
+        return moments[order], places[order], marks[order].astype(np.float32)
