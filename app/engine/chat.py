@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from app.protocol import Message
 from models.chip.runtime import Runtime
@@ -122,9 +123,8 @@ class Chat:
         random = np.random.default_rng(prompt.sampling.seed)
         stream = self._tokenizer.stream()
         first_s = 0.0
-        for token in self._tokenizer.turn(prompt.text[:MAX_PROMPT]):
-            logits = self._network.step(token)
-            self.memory_age += 1
+        for token in self._tokenizer.prompt(prompt.text[:MAX_PROMPT], first=self.memory_age == 0):
+            logits = self._step(token)
             if number <= self._stopped:
                 return "stopped", 0, first_s
         writing = time.monotonic()
@@ -133,17 +133,23 @@ class Chat:
             if number <= self._stopped:
                 return "stopped", index, first_s
             token = sample(logits, prompt.sampling, random)
-            logits = self._network.step(token)
-            self.memory_age += 1
             now = time.monotonic()
             first_s = first_s or now - begun
-            self.tokens_per_s = (index + 1) / max(now - writing, 1e-9)
-            if token == self._tokenizer.end:
+            if self._tokenizer.ends_turn(token):
                 return "end", index, first_s
-            piece = stream.push(token)
-            said["text"] += piece
-            activity = round(float(np.mean(self._network.activity)), 4)
-            rate = round(self.tokens_per_s, 1)
-            message = {"type": "token", "id": number, "index": index, "text": piece, "activity": activity, "tokens_per_s": rate}
-            self._on_message(message)
+            logits = self._step(token)
+            self.tokens_per_s = (index + 1) / max(time.monotonic() - writing, 1e-9)
+            self._tell(number, index, stream.feed(token), said)
+        self._tell(number, limit, stream.finish(), said)
         return "limit", limit, first_s
+
+    def _step(self, token: int) -> npt.NDArray[np.float32]:
+        self.memory_age += 1
+        return self._network.step(token)
+
+    def _tell(self, number: int, index: int, text: str, said: Message) -> None:
+        said["text"] += text
+        message: Message = {"type": "token", "id": number, "index": index, "text": text}
+        message["activity"] = round(float(np.mean(self._network.activity)), 4)
+        message["tokens_per_s"] = round(self.tokens_per_s, 1)
+        self._on_message(message)

@@ -20,8 +20,8 @@ class Models:
         """UserError if a file is missing, broken or of another kind."""
         self.gesture_path = gesture or assets.path(GESTURE)
         self.language_path = language or assets.path(LANGUAGE)
-        self.gesture = checkpoint.read_metadata(self.gesture_path, "gesture")
-        self.language = checkpoint.read_metadata(self.language_path, "language")
+        self.gesture = checkpoint.load(self.gesture_path, "gesture")[1]
+        self.language = checkpoint.load(self.language_path, "language")[1]
         self.gesture_id = {"name": self.gesture_path.name, "hash": checkpoint.digest(self.gesture_path)}
         self.language_id = {"name": self.language_path.name, "hash": checkpoint.digest(self.language_path)}
 

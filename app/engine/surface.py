@@ -16,7 +16,7 @@ def create(folder: Path, width: int, height: int, number: int) -> tuple[Path, np
 
     Raises UserError when the size is no sensor's or the folder's file system is full.
     """
-    if not (0 < width and 0 < height and width * height <= MAX_PIXELS):
+    if not (width > 0 and height > 0 and width * height <= MAX_PIXELS):
         raise UserError(f"The source says its sensor has {width} x {height} pixels, which no event sensor has: check the source.")
     path = folder / f"surface.{number}"
     try:

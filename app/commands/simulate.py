@@ -1,0 +1,44 @@
+"""`egret simulate`: a recording of a simulated person performing a gesture."""
+
+import argparse
+from pathlib import Path
+
+from app.commands.common import add_json, json_line, progress
+from pipeline.errors import USAGE, UserError
+
+STEP_US = 100_000
+MAX_SECONDS = 3600
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `egret simulate`."""
+    parser.add_argument("--gesture", required=True, metavar="NAME", help="one of the eleven DVS128 gestures, or idle")
+    parser.add_argument("--seed", type=int, required=True, metavar="N", help="equal seeds give equal recordings")
+    parser.add_argument("--preset", default="wide", metavar="NAME", help="ranges that people and scenes are drawn from (default: wide)")
+    parser.add_argument("--duration", type=float, default=6.0, metavar="SEC", help="length (default: 6)")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE.aedat4", help="the file to write; must not exist")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Simulate and write."""
+    from pipeline.formats.aedat4 import Aedat4Writer
+    from pipeline.simulator import Simulator
+
+    if not 0 < arguments.duration <= MAX_SECONDS:
+        raise UserError(f"A simulated recording can be up to {MAX_SECONDS} seconds long: choose a --duration above 0.", USAGE)
+    if arguments.seed < 0:
+        raise UserError("A seed is a whole number from 0 on: choose another --seed.", USAGE)
+    simulator = Simulator(arguments.gesture, arguments.seed, arguments.preset)
+    steps = [STEP_US] * int(arguments.duration * 1e6 // STEP_US)
+    rest = int(arguments.duration * 1e6) - sum(steps)
+    with Aedat4Writer(arguments.out, simulator.width, simulator.height, f"simulated {arguments.gesture} {arguments.seed}") as writer:
+        for step in progress(steps + [rest] * (rest > 0), "simulating"):
+            writer.write(simulator.advance(step))
+    said = {"path": str(arguments.out), "gesture": arguments.gesture, "seed": arguments.seed, "preset": arguments.preset}
+    said |= {"events": writer.events, "bytes": writer.bytes}
+    if arguments.json:
+        json_line({"type": "simulation"} | said)
+    else:
+        print(f"{writer.events:,} events of {arguments.gesture} in {arguments.out}.")
+    return 0

@@ -1,0 +1,1 @@
+"""Measuring the networks on data, through the very code that runs live."""
