@@ -31,8 +31,14 @@ COMMANDS = {
 
 def _usage() -> str:
     width = max(map(len, COMMANDS))
-    lines = "\n".join(f"  {name:{width}}  {what}" for name, what in COMMANDS.items())
-    return f"usage: egret [COMMAND] [OPTIONS]\n\nWithout a command: the window, on a camera if one is there, else on the demo recording.\n\n{lines}\n"
+    lines = [f"  {name:{width}}  {what}" for name, what in COMMANDS.items()]
+    head = [
+        "usage: egret [COMMAND] [OPTIONS]",
+        "",
+        "Without a command: the window, on a camera if one is there, else on the demo recording.",
+        "",
+    ]
+    return "\n".join(head + lines)
 
 
 class Parser(argparse.ArgumentParser):
@@ -45,7 +51,7 @@ class Parser(argparse.ArgumentParser):
 def run_command(arguments: Sequence[str]) -> int:
     """Parse `arguments` (without the program's name) and run; raises UserError for what a user got wrong."""
     if arguments and arguments[0] in ("-h", "--help", "help"):
-        print(_usage(), end="")
+        print(_usage())
         return 0
     if arguments and arguments[0] == "--version":
         print(f"egret {app.__version__}")

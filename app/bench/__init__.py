@@ -1,0 +1,1 @@
+"""Benchmarks: one module each with `run(seconds) -> figures`, printed by `egret bench [NAME]`. They measure; they never judge."""

@@ -1,0 +1,58 @@
+"""`egret bench [NAME]`: speed on this machine, printed with median and 95th percentile."""
+
+import argparse
+import importlib
+from typing import Any
+
+from app.commands.common import add_json, json_line
+from pipeline.errors import USAGE, UserError
+
+NAMES = {
+    "pipeline": "filter and framing in events a second, beside dv-processing's filter and numpy",
+    "runtime": "one step of the gesture network and of the language model",
+    "latency": "from packet arrival to decision with a source of 1 Mev/s, source process and engine as they run live",
+    "language": "tokens a second, alone and beside gesture recognition",
+    "window": "frame rate of the window at 1 Mev/s with text streaming",
+    "start": "cold start of the whole application to the first painted frame",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `egret bench`."""
+    parser.add_argument("name", nargs="?", metavar="NAME", help=f"one of {', '.join(NAMES)} (default: all)")
+    parser.add_argument("--seconds", type=float, default=3.0, metavar="S", help="how long each measurement takes (default: 3)")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure and print."""
+    if arguments.name is not None and arguments.name not in NAMES:
+        raise UserError(f"There is no benchmark {arguments.name!r}: choose one of {', '.join(NAMES)}.", USAGE)
+    for name in [arguments.name] if arguments.name else NAMES:
+        figures = importlib.import_module(f"app.bench.{name}").run(arguments.seconds)
+        if arguments.json:
+            json_line({"type": "bench", "name": name, "figures": figures})
+        else:
+            print(f"{name}: {NAMES[name]}")
+            print("\n".join(readable(figures)), flush=True)
+    return 0
+
+
+def readable(figures: dict[str, Any], indent: str = "  ") -> list[str]:
+    """Nested figures as indented lines."""
+    lines = []
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            if all(not isinstance(inner, dict) for inner in value.values()):
+                lines.append(f"{indent}{name:34} " + "  ".join(f"{key} {_number(inner)}" for key, inner in value.items()))
+            else:
+                lines += [f"{indent}{name}", *readable(value, indent + "  ")]
+        else:
+            lines.append(f"{indent}{name:34} {_number(value)}")
+    return lines
+
+
+def _number(value: Any) -> str:
+    return (
+        f"{value:,.4g}" if isinstance(value, float) and abs(value) < 10_000 else f"{value:,.0f}" if isinstance(value, float) else str(value)
+    )
