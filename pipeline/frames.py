@@ -76,17 +76,23 @@ def cell_table(width: int, height: int, region: Region | None = None) -> npt.NDA
     """The grid cell (row * GRID + column) of every pixel, [height, width]; -1 outside the region.
 
     A pixel belongs to the cell in which its centre lies when the sensor is scaled by GRID / max(width, height, GRID) about the
-    middle; in whole numbers, so that a mirrored sensor pools to the mirrored frame.
+    middle. A centre on the border of two cells goes to the one nearer the middle, so that a mirrored sensor gives the mirrored frame.
     """
     longest = max(width, height, GRID)
-    column, row = (((2 * np.arange(n) + 1 - n) * GRID + GRID * longest) // (2 * longest) for n in (width, height))
-    table = (row[:, None] * GRID + column[None, :]).astype(np.int16)
+    table = (_cells_along(height, longest)[:, None] * GRID + _cells_along(width, longest)).astype(np.int16)
     if region is not None:
         x, y, w, h = region
         inside = np.zeros(table.shape, np.bool_)
         inside[max(y, 0) : max(y + h, 0), max(x, 0) : max(x + w, 0)] = True
         table[~inside] = _OUTSIDE
     return table
+
+
+def _cells_along(pixels: int, longest: int) -> npt.NDArray[np.int64]:
+    """The cell of every pixel of one axis, [pixels], in whole numbers."""
+    from_middle = (2 * np.arange(pixels) + 1 - pixels) * GRID
+    cells_away = -(-np.abs(from_middle) // (2 * longest))
+    return np.where(from_middle > 0, GRID // 2 - 1 + cells_away, GRID // 2 - cells_away)
 
 
 @njit(cache=True, nogil=True)
