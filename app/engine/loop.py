@@ -81,6 +81,8 @@ class Engine:
         self._on_decision = on_decision
         self._orders: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._stop = threading.Event()
+        self._loaded = threading.Event()
+        """Set when the networks are there; until then the source may open, but nothing of it is taken."""
         self._surfaces = 0
         self._first_us: int | None = None
         self._decided: dict[int, int] = {}
@@ -89,19 +91,24 @@ class Engine:
 
     def __enter__(self) -> "Engine":
         self.folder = session.create()
+        self._server = Server(self.folder / session.SOCKET, lambda: snapshot.hello(self), self._orders.put)
         self._source = SupervisedSource(self.settings.source, speed=self.speed, loop=self.loop)
-        self._source.start()  # its process starts up while the networks load here
+        self._source.start()
+        self._start_capture()  # the source's process starts up while the networks load here
         try:
             self._load()
         except BaseException:
+            self._stop.set()
+            self._loaded.set()
             self._source.close(1.0)
+            self._join_capture()
             shutil.rmtree(self.folder, ignore_errors=True)
             raise
         self.recognition.start()
         if self.chat:
             self.chat.start()
+        self._loaded.set()
         self._server.start()
-        self._start_capture()
         return self
 
     def _load(self) -> None:
@@ -115,7 +122,6 @@ class Engine:
             on_end=lambda: self._orders.put({"op": "ended"}),
             on_crash=self._crashed,
         )
-        self._server = Server(self.folder / session.SOCKET, lambda: snapshot.hello(self), self._orders.put)
         tokenizer = self.models.tokenizer() if self.settings.chat else None
         self.chat = Chat(self.runtime, tokenizer, self._server.publish, self._crashed) if tokenizer else None
 
@@ -187,10 +193,12 @@ class Engine:
                         recorder.put(item.events)
                     self.recognition.put(item)
                 elif isinstance(item, SourceInfo):
+                    self._loaded.wait()
                     self._opened(item)
                 elif isinstance(item, Notice):
                     self._noticed(item)
                     if item.state in ("ended", "failed"):
+                        self._loaded.wait()
                         self.recognition.end()
                         return
         except UserError as error:
