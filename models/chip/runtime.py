@@ -1,0 +1,60 @@
+"""The runtime: gesture and language network, loaded together, stepped one input at a time, on one backend.
+
+Which backend runs is never hidden: `badge` is what the window shows. This version has one, the host (`models/chip/host.py`); the names of
+the others are known, and asking for one of them is answered with a sentence.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from models import checkpoint
+from models.chip.host import GestureNetwork, LanguageNetwork
+from pipeline.errors import FAILED, USAGE, UserError
+from pipeline.frames import GRID, WINDOW_US
+
+BACKENDS = ("auto", "host", "emulator", "spinnaker2")
+"""Names of DESIGN.md section 6."""
+
+
+class Runtime:
+    """Both networks on one backend; the two may be stepped from two threads at once, each from one thread at a time.
+
+    UserError for weights that are missing, broken or of another shape than Egret's frames need, for a backend that this version does not
+    have (exit 1), and for a name that is none (exit 2).
+    """
+
+    def __init__(self, gesture_path: str | Path, language_path: str | Path, backend: str = "auto") -> None:
+        self.backend = _chosen(backend)
+        self.badge = self.backend.upper()
+        self.gesture = _gesture(Path(gesture_path))
+        self.language = LanguageNetwork(*checkpoint.load(language_path, "language"))
+
+    def warm(self) -> None:
+        """Compile the kernels with the types of real steps, or load them from the cache. Both networks are reset, counters included."""
+        self.gesture.step(np.ones((2, GRID, GRID), np.uint16))
+        self.language.step(0)
+        for network in (self.gesture, self.language):
+            network.reset()
+            network.steps = network.operations = 0
+
+
+def _chosen(backend: str) -> str:
+    if backend not in BACKENDS:
+        raise UserError(f"There is no runtime called {backend!r}; choose one of {', '.join(BACKENDS)}.", USAGE)
+    if backend not in ("auto", "host"):
+        raise UserError(f"The runtime {backend} is not part of this version, which runs on the host; use --runtime host.", FAILED)
+    return "host"
+
+
+def _gesture(path: Path) -> GestureNetwork:
+    """The network at `path`, if it was made for the frames that `pipeline.frames` makes."""
+    tensors, metadata = checkpoint.load(path, "gesture")
+    config, wanted = metadata["config"], 2 * GRID * GRID
+    if config["inputs"] != wanted:
+        raise UserError(
+            f"The weights {path} are of another shape: {config['inputs']} inputs, but frames have 2 x {GRID} x {GRID} = {wanted}."
+        )
+    if config["window_us"] != WINDOW_US:
+        raise UserError(f"The weights {path} were trained on windows of {config['window_us']} us, but frames are {WINDOW_US} us long.")
+    return GestureNetwork(tensors, metadata)
