@@ -1,0 +1,108 @@
+"""The line to the engine: JSON lines over its UNIX socket, in Qt's event loop, without threads.
+
+Reading never blocks the window and writing never blocks on the engine: what it does not take waits in Qt's buffer, and once too much
+waits there (the engine hangs), messages that are only for statistics are dropped. When the line breaks the client says why and tries again
+every second; the window stays usable and attaches to a new engine in the same folder by itself.
+"""
+
+from pathlib import Path
+
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
+from PySide6.QtNetwork import QLocalSocket
+
+from app.protocol import MAX_LINE, Message, decode, encode
+
+SOCKET_NAME = "engine.sock"
+RETRY_MS = 1000
+PATIENCE_BYTES = 64 * 1024
+"""More unsent bytes than this: the engine is not listening, optional messages are dropped."""
+
+
+class EngineClient(QObject):
+    """Signals `received` for every message, `connected`, and `gone` with a sentence when there is no engine."""
+
+    received = Signal(dict)
+    connected = Signal()
+    gone = Signal(str)
+
+    def __init__(self, session: Path, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._path = session / SOCKET_NAME
+        self._rest = b""
+        self._closing = False
+        self.garbage = 0
+        """Lines that were not a JSON object."""
+        self._socket = QLocalSocket(self)
+        self._socket.connected.connect(self._on_connected)
+        self._socket.readyRead.connect(self._on_ready)
+        self._socket.disconnected.connect(self._on_disconnected)
+        self._socket.errorOccurred.connect(self._on_error)
+        self._retry = QTimer(self)
+        self._retry.setSingleShot(True)
+        self._retry.setInterval(RETRY_MS)
+        self._retry.timeout.connect(self.connect_now)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a line to the engine."""
+        return self._socket.state() == QLocalSocket.LocalSocketState.ConnectedState
+
+    @Slot()
+    def connect_now(self) -> None:
+        """Try to reach the engine at once."""
+        self._retry.stop()
+        if not self._closing and self._socket.state() == QLocalSocket.LocalSocketState.UnconnectedState:
+            self._rest = b""
+            self._socket.connectToServer(str(self._path))
+
+    def send(self, message: Message, optional: bool = False) -> bool:
+        """Send a command; False if there is no engine, or if it does not listen and the message is `optional`."""
+        if not self.is_connected or (optional and self._socket.bytesToWrite() > PATIENCE_BYTES):
+            return False
+        return self._socket.write(encode(message)) >= 0
+
+    def close(self, farewell: Message | None = None, limit_ms: int = 1000) -> None:
+        """Close for good. After a `farewell` that makes the engine hang up, wait until it did: what a peer sends to a closed socket fails,
+        and an engine that fails to send may drop the window before it has read the farewell."""
+        self._closing = True
+        self._retry.stop()
+        if farewell is not None and self.send(farewell):
+            self._socket.flush()
+            self._socket.waitForDisconnected(limit_ms)
+        self._socket.abort()
+
+    def _on_connected(self) -> None:
+        self.connected.emit()
+
+    def _on_disconnected(self) -> None:
+        self._lost("The engine has gone.")
+
+    def _on_error(self, error: QLocalSocket.LocalSocketError) -> None:
+        if error == QLocalSocket.LocalSocketError.PeerClosedError:
+            return  # `disconnected` follows
+        self._lost(
+            "There is no engine to show." if error == QLocalSocket.LocalSocketError.ServerNotFoundError else "The engine cannot be reached."
+        )
+
+    def _lost(self, sentence: str) -> None:
+        if self._closing:
+            return
+        self.gone.emit(sentence)
+        self._retry.start()
+
+    def _on_ready(self) -> None:
+        if self._closing:
+            return
+        data = self._rest + self._socket.readAll().data()
+        *lines, self._rest = data.split(b"\n")
+        if len(self._rest) > MAX_LINE or any(len(line) > MAX_LINE for line in lines):
+            self._socket.abort()
+            self._lost("What answers at the engine's socket is not an engine.")
+            return
+        for line in lines:
+            try:
+                message = decode(line)
+            except ValueError:
+                self.garbage += 1
+                continue
+            self.received.emit(message)

@@ -1,0 +1,48 @@
+"""Figures as people read them: three digits that count, SI prefixes, plain names."""
+
+import math
+
+
+def rate(value: float, unit: str) -> str:
+    """`value` a second with an SI prefix: ``1.25 Mev/s``."""
+    if not math.isfinite(value):
+        return f"– {unit}"
+    for limit, factor, prefix in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e3, 1e3, "k")):
+        if value >= limit * 0.9995:
+            return f"{three(value / factor)} {prefix}{unit}"
+    return f"{value:.0f} {unit}"
+
+
+def three(value: float) -> str:
+    """Three significant digits without exponents: 1.25, 12.5, 125."""
+    decimals = 2 if value < 9.995 else 1 if value < 99.95 else 0
+    return f"{value:.{decimals}f}"
+
+
+def milliseconds(value: float) -> str:
+    """A duration in ms: ``0.04 ms``, ``12.5 ms``; a dash where there is none."""
+    return f"{three(value)} ms" if math.isfinite(value) else "– ms"
+
+
+def size(count: int) -> str:
+    """Bytes with a decimal prefix."""
+    for factor, prefix in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
+        if count >= factor:
+            return f"{three(count / factor)} {prefix}B"
+    return f"{count} B"
+
+
+def clock_time(us: int, decimals: int = 1) -> str:
+    """Minutes and seconds: ``1:05.3``; with hours where needed."""
+    step = 10**decimals
+    tenths = max(us, 0) * step // 1_000_000
+    seconds, part = divmod(tenths, step)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    head = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
+    return f"{head}:{seconds:02d}.{part:0{decimals}d}" if decimals else f"{head}:{seconds:02d}"
+
+
+def gesture_name(label: str) -> str:
+    """A class label as a visitor reads it: ``right_arm_counter_clockwise`` is ``Right arm counter-clockwise``."""
+    return label.replace("counter_clockwise", "counter-clockwise").replace("_", " ").capitalize()

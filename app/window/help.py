@@ -1,0 +1,59 @@
+"""The keys, once: the window binds them from this table and the help dialog prints it."""
+
+from dataclasses import dataclass
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """`keys` (Qt key sequences) call the window's `action`; `shown` and `meaning` are for people."""
+
+    keys: tuple[str, ...]
+    action: str
+    shown: str
+    meaning: str
+
+
+KEYS: tuple[Key, ...] = (
+    Key(("Space",), "play_or_pause", "Space", "play or pause the recording"),
+    Key((".",), "step", ".", "one window of 25 ms on"),
+    Key(("Left",), "back", "←", "a second back; a window back while paused"),
+    Key(("Right",), "forward", "→", "a second on; a window on while paused"),
+    Key(("/",), "focus_prompt", "/", "write to the model"),
+    Key(("Ctrl+Return", "Ctrl+Enter"), "send_prompt", "Enter, Ctrl+Enter", "send the prompt"),
+    Key(("Esc",), "stop_answer", "Esc", "stop the answer"),
+    Key(("Ctrl+L",), "clear_memory", "Ctrl+L", "clear the model's memory"),
+    Key(("R",), "record", "R", "start or stop recording"),
+    Key(("Ctrl++", "Ctrl+="), "larger", "Ctrl +", "larger type"),
+    Key(("Ctrl+-",), "smaller", "Ctrl −", "smaller type"),
+    Key(("F11",), "full_screen", "F11", "full screen"),
+    Key(("?", "F1"), "help", "?", "this page"),
+)
+
+HINTS = (
+    "The picture shows every pixel's last event, fading with time: one colour for brighter, one for darker.",
+    "A gesture is accepted when its confidence passes the line in the bars; drag the line to set the threshold.",
+    "The badge at the top says where the networks really run: HOST, CHIP or EMULATED CHIP. Its dot beats with their steps.",
+    "Closing this window does not stop an engine that was started on its own.",
+)
+
+
+class HelpDialog(QDialog):
+    """Keys and hints."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("Egret: keys and hints")
+        rows = "".join(f"<tr><td style='padding:3px 18px 3px 0'><b>{key.shown}</b></td><td>{key.meaning}</td></tr>" for key in KEYS)
+        hints = "".join(f"<p>{hint}</p>" for hint in HINTS)
+        text = QLabel(f"<table>{rows}</table>{hints}")
+        text.setTextFormat(Qt.TextFormat.RichText)
+        text.setWordWrap(True)
+        text.setMinimumWidth(460)
+        buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
+        buttons.rejected.connect(self.reject)
+        column = QVBoxLayout(self)
+        column.addWidget(text)
+        column.addWidget(buttons)

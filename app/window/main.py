@@ -1,0 +1,74 @@
+"""Run a window on a session: the entry of the window process."""
+
+import contextlib
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+from PySide6.QtCore import QSettings, QTimer
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication
+
+from app.window import theme
+from app.window.mainwindow import ORDINARY, MainWindow
+from pipeline.errors import FAILED, USAGE, UserError
+
+SHARE_OF_SCREEN = 0.85
+
+
+def run_window(session_dir: Path, *, screenshot: Path | None = None, after: float = 3.0, owns_engine: bool) -> int:
+    """Show a window on the engine in `session_dir` until it is closed; 0 when it was.
+
+    With `screenshot`, the window saves a picture of itself there `after` seconds and closes; nothing is read from or kept in the user's
+    settings then. UserError if the picture cannot be written.
+    """
+    if screenshot is not None and not screenshot.parent.is_dir():
+        raise UserError(f"There is no folder {screenshot.parent} for the screenshot: make it or name another.", USAGE)
+    running = QApplication.instance()
+    application = running if isinstance(running, QApplication) else QApplication(["egret"])
+    application.setApplicationName("Egret")
+    application.setDesktopFileName("egret")
+    theme.apply(application)
+    window = MainWindow(session_dir, settings=None if screenshot else QSettings("Egret", "window"), owns_engine=owns_engine)
+    saved: list[bool] = []
+    if screenshot is None:
+        _fit_screen(window)
+    else:
+        window.resize(*ORDINARY)
+
+        def take() -> None:
+            saved.append(window.grab().save(str(screenshot)))
+            window.close()
+
+        QTimer.singleShot(max(round(after * 1000), 0), window, take)
+    window.show()
+    with _ending_on_signals(window):
+        code = application.exec()
+    window.deleteLater()
+    application.processEvents()
+    if saved == [False]:
+        raise UserError(f"The screenshot cannot be written to {screenshot}: use a name that ends in .png in a writable folder.", FAILED)
+    return code
+
+
+def _fit_screen(window: MainWindow) -> None:
+    """Most of the screen, unless the user's own size was restored."""
+    screen = QGuiApplication.primaryScreen()
+    if screen is None or window.restored:
+        return
+    room = screen.availableGeometry()
+    window.resize(round(room.width() * SHARE_OF_SCREEN), round(room.height() * SHARE_OF_SCREEN))
+
+
+@contextlib.contextmanager
+def _ending_on_signals(window: MainWindow) -> Iterator[None]:
+    """Ctrl+C and a polite kill close the window as its button does (the paint timer lets Python see signals)."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        signal.signal(number, lambda *_: window.close())
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

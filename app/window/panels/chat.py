@@ -1,0 +1,241 @@
+"""The chat panel: a prompt, an answer that streams in, and plain words about what is answering.
+
+Tokens come faster than anybody reads; they are drawn in batches at the panel's rate. Stop and Send never move and never hide.
+"""
+
+from typing import Any, ClassVar, TypeVar
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QColor, QGuiApplication, QTextCharFormat, QTextCursor
+from PySide6.QtWidgets import (
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QPushButton,
+    QSpinBox,
+    QTextEdit,
+    QWidget,
+)
+
+from app.window import theme
+from app.window.figures import milliseconds, three
+from app.window.panels.base import Panel, quiet
+from app.window.state import Topic, Turn, WindowState
+from app.window.theme import Scale
+
+WHAT_IT_IS = (
+    "A small recurrent network that continues text. It knows words and manners, not facts; "
+    "its whole memory of the conversation is its state, a few thousand numbers, until you clear it."
+)
+Spin = TypeVar("Spin", QSpinBox, QDoubleSpinBox)
+REASONS = {"stopped": "stopped", "limit": "token limit reached", "error": "broken off"}
+MOST_BLOCKS = 2000
+"""Paragraphs kept on screen."""
+
+
+class Transcript(QTextEdit):
+    """Read-only text that grows at its end and stays where the reader scrolled to."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setReadOnly(True)
+        self.setUndoRedoEnabled(False)
+        self.document().setMaximumBlockCount(MOST_BLOCKS)
+        self.setAccessibleName("Conversation")
+        self._generation = -1
+        self._last: Turn | None = None
+        self._written = 0
+        self._closed = True
+        self._follow = True
+        self.verticalScrollBar().valueChanged.connect(self._scrolled)
+        self.verticalScrollBar().rangeChanged.connect(self._grown)
+
+    def show_turns(self, turns: list[Turn], generation: int) -> None:
+        """Bring the text up to date with `turns`; begins anew when `generation` changes."""
+        if generation != self._generation:
+            self.clear()
+            self._generation, self._last, self._closed = generation, None, True
+            self._insert(WHAT_IT_IS, theme.MUTED)
+        for turn in turns[self._place(turns) :]:
+            if turn is not self._last:
+                self._begin(turn)
+            if len(turn.text) > self._written:
+                self._insert(turn.text[self._written :], theme.TEXT)
+                self._written = len(turn.text)
+            if turn.done and not self._closed:
+                self._closed = True
+                if turn.reason in REASONS:
+                    self._insert(f"  [{REASONS[turn.reason]}]", theme.MUTED)
+
+    def _scrolled(self, value: int) -> None:
+        self._follow = value >= self.verticalScrollBar().maximum() - 4
+
+    def _grown(self, least: int, most: int) -> None:
+        if self._follow:
+            self.verticalScrollBar().setValue(most)
+
+    def _place(self, turns: list[Turn]) -> int:
+        """Index of the turn that was being written; 0 if it has gone."""
+        if self._last is not None:
+            for index in range(len(turns) - 1, -1, -1):
+                if turns[index] is self._last:
+                    return index
+        return 0
+
+    def _begin(self, turn: Turn) -> None:
+        self._last, self._written, self._closed = turn, 0, False
+        mine = turn.role == "user"
+        self._insert("\n\n" if mine else "\n", theme.MUTED)
+        self._insert("You  " if mine else "Egret  ", theme.ACCENT if mine else theme.GOOD, bold=True)
+
+    def _insert(self, text: str, colour: str, bold: bool = False) -> None:
+        cursor = QTextCursor(self.document())
+        cursor.movePosition(QTextCursor.MoveOperation.End)
+        style = QTextCharFormat()
+        style.setForeground(QColor(colour))
+        style.setFontWeight(600 if bold else 400)
+        cursor.insertText(text, style)
+
+
+class ChatPanel(Panel):
+    """Transcript, prompt, sampling settings, figures."""
+
+    INTERESTS: ClassVar[Topic] = Topic.CHAT | Topic.STATUS | Topic.MODELS | Topic.CONNECTION
+    RATE_HZ: ClassVar[float] = 15.0
+
+    def __init__(self, state: WindowState, parent: QWidget | None = None) -> None:
+        super().__init__(state, "Chat", parent)
+        self.model = QLabel()
+        self.model.setObjectName("muted")
+        self.header.insertWidget(1, self.model)
+        self.copy = self._button("Copy", "Copy the conversation", self._copy)
+        self.clear = self._button("Clear memory", "Forget the conversation: the network starts from nothing (Ctrl+L)", self.clear_memory)
+        self.header.addWidget(self.copy)
+        self.header.addWidget(self.clear)
+        self.transcript = Transcript(self)
+        self.figures = QLabel()
+        self.figures.setObjectName("muted")
+        self.figures.setAccessibleName("Chat figures")
+        self.figures.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
+        self.prompt = QLineEdit()
+        self.prompt.setPlaceholderText("Write something for the model to answer")
+        self.prompt.setAccessibleName("Prompt")
+        self.prompt.setMaxLength(20_000)
+        self.prompt.returnPressed.connect(self.send)
+        self.prompt.textChanged.connect(lambda _: self._show_buttons())
+        self.send_button = self._button("Send", "Send the prompt (Enter)", self.send)
+        self.send_button.setObjectName("primary")
+        self.stop_button = self._button("Stop", "Stop the answer at once (Esc)", self.stop)
+        self._arrange()
+        self._show_buttons()
+
+    def _button(self, text: str, tip: str, action: Any) -> QPushButton:
+        button = QPushButton(text)
+        button.setToolTip(tip)
+        button.clicked.connect(lambda: action())
+        quiet(button)
+        return button
+
+    def _arrange(self) -> None:
+        line = QHBoxLayout()
+        line.addWidget(self.prompt, 1)
+        line.addWidget(self.send_button)
+        line.addWidget(self.stop_button)
+        self.seed = _spin(QSpinBox(), 0, 2**31 - 1, 1, "Seed", "The same seed, prompt and memory give the same answer")
+        self.temperature = _spin(QDoubleSpinBox(), 0.0, 5.0, 0.8, "Temperature", "0: always the likeliest token; higher: more daring")
+        self.temperature.setSingleStep(0.05)
+        self.top_k = _spin(QSpinBox(), 0, 10_000, 40, "Top-k", "Only the k likeliest tokens may be drawn (0: all)")
+        self.tokens = _spin(QSpinBox(), 1, 2000, 200, "Tokens", "The longest answer, in tokens")
+        self.options = QHBoxLayout()
+        for spin in (self.seed, self.temperature, self.top_k, self.tokens):
+            self.options.addWidget(spin, 1)
+        self.column.addWidget(self.transcript, 1)
+        self.column.addWidget(self.figures)
+        self.column.addLayout(line)
+        self.column.addLayout(self.options)
+
+    def send(self) -> None:
+        """Ask, if there is something to ask and nobody is talking."""
+        prompt = self.prompt.text().strip()
+        if not prompt or not self._may_send():
+            return
+        message = {"op": "chat", "prompt": prompt, "seed": self.seed.value(), "temperature": round(self.temperature.value(), 2)}
+        self.command.emit(message | {"top_k": self.top_k.value(), "tokens": self.tokens.value()})
+        self.prompt.clear()
+
+    def stop(self) -> None:
+        """End the answer."""
+        self.command.emit({"op": "chat_stop"})
+
+    def clear_memory(self) -> None:
+        """Forget the conversation."""
+        self.command.emit({"op": "chat_clear"})
+
+    def _copy(self) -> None:
+        names = {"user": "You", "model": "Egret"}
+        text = "\n".join(f"{names.get(turn.role, turn.role)}: {turn.text}" for turn in self.state.turns)
+        QGuiApplication.clipboard().setText(text)
+
+    def _may_send(self) -> bool:
+        return self.state.connected and not self.state.chat_busy
+
+    def _show_buttons(self) -> None:
+        self.send_button.setEnabled(self._may_send() and bool(self.prompt.text().strip()))
+        self.stop_button.setEnabled(self.state.connected)
+        self.clear.setEnabled(self.state.connected)
+        self.copy.setEnabled(bool(self.state.turns))
+
+    def refresh(self, changed: Topic) -> None:
+        """More text, other figures."""
+        state = self.state
+        if changed & Topic.CHAT:
+            self.transcript.show_turns(state.turns, state.chat_generation)
+        if changed & Topic.MODELS:
+            name, digest = state.models.get("language", ("", ""))
+            self.model.setText(name)
+            self.model.setToolTip(f"{WHAT_IT_IS}\nWeights: {name} {digest}")
+        self._show_buttons()
+        parts = [f"{three(state.tokens_per_s)} tokens/s"] if state.tokens_per_s else []
+        if state.first_token_ms == state.first_token_ms:
+            parts.append(f"first token {milliseconds(state.first_token_ms)}")
+        if state.token_activity == state.token_activity:
+            parts.append(f"{state.token_activity * 100:.0f} % of units active")
+        parts.append(f"memory {state.status.memory_age:,} tokens")
+        text = "   ·   ".join(parts)
+        if text != self.figures.text():
+            self.figures.setText(text)
+
+    def rescale(self, scale: Scale) -> None:
+        """Spacing of the options too."""
+        super().rescale(scale)
+        self.options.setSpacing(scale.px(8))
+        self.transcript.document().setDefaultFont(scale.font(14))
+
+    def get_settings(self) -> dict[str, Any]:
+        """Sampling settings."""
+        return {
+            "seed": self.seed.value(),
+            "temperature": self.temperature.value(),
+            "top_k": self.top_k.value(),
+            "tokens": self.tokens.value(),
+        }
+
+    def set_settings(self, settings: dict[str, Any]) -> None:
+        """Restore sampling settings."""
+        for name, spin in (("seed", self.seed), ("top_k", self.top_k), ("tokens", self.tokens)):
+            if isinstance(settings.get(name), int):
+                spin.setValue(settings[name])
+        if isinstance(settings.get("temperature"), int | float):
+            self.temperature.setValue(settings["temperature"])
+
+
+def _spin(spin: Spin, least: float, most: float, value: float, name: str, tip: str) -> Spin:
+    kind = float if isinstance(spin, QDoubleSpinBox) else int
+    spin.setRange(kind(least), kind(most))
+    spin.setValue(kind(value))
+    spin.setToolTip(tip)
+    spin.setAccessibleName(name)
+    spin.setPrefix(f"{name}  ")
+    spin.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+    return spin

@@ -1,0 +1,427 @@
+"""What the window knows: a model of the engine, changed only by the engine's messages, without Qt.
+
+The window holds no truth of its own. Every panel draws from one `WindowState`; the client feeds it decoded messages; `apply` returns which
+topics changed, so that a panel repaints only what it must. Commands go the other way and change nothing here: what a button did is seen
+when the engine says so (a dead engine therefore never looks alive).
+
+The engine is another process and may be of another version: a message whose fields have the wrong type is refused as a whole, counted in
+`refused`, and leaves the state as it was; unknown types and unknown fields are passed over.
+"""
+
+import enum
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from app.protocol import Message
+from app.window.clock import SensorClock
+from app.window.fields import Fields
+
+RIBBON_US = 30_000_000
+"""Sensor time that the history of decisions covers (us)."""
+RATE_POINTS = 240
+"""Points of the rate history: a minute of `status` messages."""
+TRANSCRIPT_TURNS = 200
+"""Turns kept in the transcript; the network's memory does not depend on them."""
+
+
+class Topic(enum.Flag):
+    """What a message changed."""
+
+    NONE = 0
+    SOURCE = enum.auto()
+    DECISION = enum.auto()
+    STATUS = enum.auto()
+    SETTINGS = enum.auto()
+    CHAT = enum.auto()
+    NOTICE = enum.auto()
+    MODELS = enum.auto()
+    CONNECTION = enum.auto()
+    ALL = SOURCE | DECISION | STATUS | SETTINGS | CHAT | NOTICE | MODELS | CONNECTION
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The source as the engine describes it; width 0 until it is open."""
+
+    state: str = "starting"
+    sentence: str = ""
+    spec: str = ""
+    kind: str = ""
+    title: str = ""
+    width: int = 0
+    height: int = 0
+    live: bool = True
+    duration_us: int = 0
+    surface: str = ""
+
+    @property
+    def open(self) -> bool:
+        """Whether there is a sensor to look at."""
+        return self.width > 0 and self.height > 0 and bool(self.surface)
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One decision of the gesture network (times in us of sensor time, latencies in ms)."""
+
+    t_us: int
+    label: str
+    confidence: float
+    accepted: bool
+    reason: str = ""
+    latency_ms: dict[str, float] = field(default_factory=dict)
+    scores: tuple[float, ...] = ()
+    activity: tuple[float, ...] = ()
+    events: int = 0
+    kept: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """Which machine the networks run on, and its heartbeat (steps so far)."""
+
+    backend: str = ""
+    badge: str = ""
+    heartbeat: int = 0
+    activity: float = math.nan
+    steps_per_s: float = math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The recording that is being written."""
+
+    path: str
+    events: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The engine's quarter-second summary."""
+
+    now_us: int = 0
+    rate: float = 0.0
+    kept_rate: float = 0.0
+    lost: int = 0
+    repaired: int = 0
+    refused: int = 0
+    skipped: int = 0
+    position_us: int = 0
+    playing: bool = True
+    speed: float = 1.0
+    loop: bool = False
+    latency: dict[str, tuple[float, float]] = field(default_factory=dict)
+    chat_busy: bool = False
+    tokens_per_s: float = 0.0
+    memory_age: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Filters and decision settings, as the engine uses them."""
+
+    background_us: int | None = None
+    refractory_us: int | None = None
+    hot_pixel: bool = False
+    polarity: str = "both"
+    region: tuple[int, int, int, int] | None = None
+    threshold: float = 0.5
+    min_events: float = 0.0
+
+
+@dataclass(slots=True)
+class Turn:
+    """One turn of the chat. `text` grows while tokens stream in."""
+
+    role: str
+    text: str = ""
+    done: bool = True
+    reason: str = ""
+    id: object = None
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A stretch of sensor time with one answer; `label` is empty where nothing was accepted."""
+
+    start_us: int
+    end_us: int
+    label: str
+
+
+class WindowState:
+    """All that the panels draw from. Not thread-safe: it lives in the window's thread."""
+
+    def __init__(self) -> None:
+        self.connected = False
+        self.gone = "Connecting to the engine ..."
+        """Why there is no engine; empty while there is one."""
+        self.refused = 0
+        """Messages passed over because a field had the wrong type."""
+        self._handlers: dict[str, Callable[[Fields, float], Topic]] = {
+            "hello": self._hello,
+            "source": self._source,
+            "decision": self._decision,
+            "status": self._status,
+            "settings": self._settings,
+            "token": self._token,
+            "chat": self._chat,
+            "notice": self._notice,
+        }
+        self._forget()
+
+    def _forget(self) -> None:
+        """Everything an engine said; a new one says it again."""
+        self.session = ""
+        self.labels: tuple[str, ...] = ()
+        self.models: dict[str, tuple[str, str]] = {}
+        self.source: Source | None = None
+        self.runtime = Runtime()
+        self.settings = Settings()
+        self.status = Status()
+        self.recording: Recording | None = None
+        self.decision: Decision | None = None
+        self.decisions = 0
+        self.history: deque[Segment] = deque()
+        self.rates: deque[tuple[float, float]] = deque(maxlen=RATE_POINTS)
+        self.turns: list[Turn] = []
+        self.chat_generation = 0
+        """Counts clearings of the transcript, so that a view knows that it must start anew."""
+        self.token_activity = math.nan
+        self.first_token_ms = math.nan
+        self.seed: int | None = None
+        self.tokens_per_s = 0.0
+        self.chat_busy = False
+        self.notices: deque[tuple[str, str]] = deque(maxlen=20)
+        self.notices_seen = 0
+        self.clock = SensorClock()
+
+    def engine_gone(self, sentence: str) -> Topic:
+        """The connection ended or could not be made; the last picture stays, with `sentence` over it."""
+        self.connected = False
+        self.gone = sentence
+        self.chat_busy = False
+        if self.turns and not self.turns[-1].done:
+            self.turns[-1].done, self.turns[-1].reason = True, "error"
+        return Topic.CONNECTION | Topic.CHAT | Topic.SOURCE
+
+    def apply(self, message: Message, now_s: float) -> Topic:
+        """Take in one message that came at monotonic time `now_s` (s); never raises on what another process sent."""
+        handler = self._handlers.get(str(message.get("type")))
+        if handler is None:
+            return Topic.NONE
+        try:
+            return handler(Fields(message), now_s)
+        except ValueError:
+            self.refused += 1
+            return Topic.NONE
+
+    def _hello(self, m: Fields, now_s: float) -> Topic:
+        models = m.part("models")
+        gesture, language = models.part("gesture"), models.part("language")
+        labels = tuple(gesture.texts("labels"))
+        runtime = _runtime(m.part("runtime"), Runtime())
+        settings = _settings_of(m.part("settings"), Settings())
+        source = None if m.absent("source") else _source_of(m.part("source"), None)
+        recording = None if m.absent("recording") else _recording_of(m.part("recording"))
+        turns = [Turn(t.text("role"), t.text("text"), t.flag("done", True), t.text("reason")) for t in m.parts("chat")]
+        names = {
+            "gesture": (gesture.text("name"), gesture.text("hash")),
+            "language": (language.text("name"), language.text("hash")),
+        }
+        session = m.text("session")
+        generation = self.chat_generation
+        self._forget()
+        self.connected, self.gone = True, ""
+        self.session, self.models, self.labels = session, names, labels
+        self.runtime, self.settings, self.source, self.recording = runtime, settings, source, recording
+        self.turns, self.chat_generation = turns[-TRANSCRIPT_TURNS:], generation + 1
+        self.chat_busy = bool(turns) and not turns[-1].done
+        return Topic.ALL
+
+    def _source(self, m: Fields, now_s: float) -> Topic:
+        previous = self.source
+        self.source = _source_of(m, previous)
+        if previous is None or (previous.spec, previous.surface) != (self.source.spec, self.source.surface):
+            self.clock = SensorClock()
+            self.history.clear()
+            self.decision = None
+            self.rates.clear()
+            return Topic.SOURCE | Topic.DECISION | Topic.STATUS
+        return Topic.SOURCE
+
+    def _decision(self, m: Fields, now_s: float) -> Topic:
+        decision = Decision(
+            t_us=m.whole("t_us"),
+            label=m.text("label"),
+            confidence=m.number("confidence"),
+            accepted=m.flag("accepted"),
+            reason=m.text("reason"),
+            latency_ms=m.part("latency_ms").numbers_by_name(),
+            scores=tuple(m.numbers("scores")),
+            activity=tuple(m.numbers("activity")),
+            events=m.whole("events"),
+            kept=m.whole("kept"),
+        )
+        before = self.decision.t_us if self.decision else decision.t_us
+        self.decision = decision
+        self.decisions += 1
+        self._remember(before, decision)
+        return Topic.DECISION
+
+    def _remember(self, before_us: int, decision: Decision) -> None:
+        """Lengthen the last segment of the history or begin a new one."""
+        label = decision.label if decision.accepted else ""
+        last = self.history[-1] if self.history else None
+        if decision.t_us < before_us:
+            self.history.clear()
+            last = None
+        if last is not None and last.label == label:
+            self.history[-1] = replace(last, end_us=decision.t_us)
+        elif last is not None or decision.t_us > before_us:
+            self.history.append(Segment(before_us, decision.t_us, label))
+        else:
+            self.history.append(Segment(decision.t_us, decision.t_us, label))
+        while self.history and self.history[0].end_us < decision.t_us - RIBBON_US:
+            self.history.popleft()
+
+    def _status(self, m: Fields, now_s: float) -> Topic:
+        chat = m.part("chat")
+        status = Status(
+            now_us=m.whole("now_us"),
+            rate=m.number("rate"),
+            kept_rate=m.number("kept_rate"),
+            lost=m.whole("lost"),
+            repaired=m.whole("repaired"),
+            refused=m.whole("refused"),
+            skipped=m.whole("skipped"),
+            position_us=m.whole("position_us"),
+            playing=m.flag("playing", True),
+            speed=m.number("speed", 1.0),
+            loop=m.flag("loop"),
+            latency={name: (f.number("p50"), f.number("p95")) for name, f in m.part("latency").parts_by_name()},
+            chat_busy=chat.flag("busy"),
+            tokens_per_s=chat.number("tokens_per_s"),
+            memory_age=chat.whole("memory_age"),
+        )
+        runtime = _runtime(m.part("runtime"), self.runtime)
+        recording = None if m.absent("recording") else _recording_of(m.part("recording"))
+        self.status, self.runtime, self.recording = status, runtime, recording
+        self.chat_busy = status.chat_busy
+        if status.chat_busy:
+            self.tokens_per_s = status.tokens_per_s
+        self.rates.append((status.rate, status.kept_rate))
+        running = status.playing and (self.source is None or self.source.state == "live")
+        self.clock.observe(now_s, status.now_us, status.position_us, self._speed(status) if running else 0.0)
+        return Topic.STATUS
+
+    def _speed(self, status: Status) -> float:
+        recording = self.source is not None and not self.source.live
+        return status.speed if recording and status.speed > 0 else 1.0
+
+    def _settings(self, m: Fields, now_s: float) -> Topic:
+        self.settings = _settings_of(m, self.settings)
+        return Topic.SETTINGS
+
+    def _chat(self, m: Fields, now_s: float) -> Topic:
+        event, answer = m.text("event"), m.value("id")
+        if event == "started":
+            self.chat_busy = True
+            self.first_token_ms, self.token_activity = math.nan, math.nan
+            self.seed = m.whole("seed") if not m.absent("seed") else None
+            self.turns += [Turn("user", m.text("prompt")), Turn("model", done=False, id=answer)]
+            del self.turns[:-TRANSCRIPT_TURNS]
+        elif event == "done":
+            self.chat_busy = False
+            self.first_token_ms = m.number("first_token_ms", math.nan)
+            tokens, seconds = m.whole("tokens"), m.number("seconds")
+            if seconds > 0:
+                self.tokens_per_s = tokens / seconds
+            turn = self._answer(answer)
+            if turn is not None:
+                turn.done, turn.reason, turn.tokens = True, m.text("reason"), tokens
+        elif event == "cleared":
+            self.turns = []
+            self.chat_generation += 1
+            self.first_token_ms, self.token_activity = math.nan, math.nan
+        return Topic.CHAT
+
+    def _answer(self, answer: object) -> Turn | None:
+        """The turn with this id among the last few (a token may still come after the next question was asked)."""
+        return next((t for t in reversed(self.turns[-6:]) if t.role == "model" and t.id == answer), None)
+
+    def _token(self, m: Fields, now_s: float) -> Topic:
+        turn = self._answer(m.value("id"))
+        piece = m.text("text")
+        if turn is None:  # the window attached in the middle of an answer
+            turn = next((t for t in reversed(self.turns[-1:]) if not t.done and t.id is None), None)
+            if turn is None:
+                turn = Turn("model", done=False)
+                self.turns.append(turn)
+            turn.id = m.value("id")
+        turn.text += piece
+        turn.tokens += 1
+        self.token_activity = m.number("activity", math.nan)
+        self.tokens_per_s = m.number("tokens_per_s", self.tokens_per_s)
+        return Topic.CHAT
+
+    def _notice(self, m: Fields, now_s: float) -> Topic:
+        self.notices.append((m.text("level", "info"), m.text("sentence")))
+        self.notices_seen += 1
+        return Topic.NOTICE
+
+
+def _runtime(m: Fields, before: Runtime) -> Runtime:
+    return Runtime(
+        backend=m.text("backend", before.backend),
+        badge=m.text("badge", before.badge),
+        heartbeat=m.whole("heartbeat", before.heartbeat),
+        activity=m.mean("activity", before.activity),
+        steps_per_s=m.number("steps_per_s", before.steps_per_s),
+    )
+
+
+def _source_of(m: Fields, before: Source | None) -> Source:
+    """A source message; one that only tells a state keeps what the last one said of the same sensor."""
+    base = before if (before is not None and m.absent("spec")) or (before and m.text("spec") == before.spec) else Source()
+    return Source(
+        state=m.text("state", base.state),
+        sentence=m.text("sentence"),
+        spec=m.text("spec", base.spec),
+        kind=m.text("kind", base.kind),
+        title=m.text("title", base.title),
+        width=m.whole("width", base.width),
+        height=m.whole("height", base.height),
+        live=m.flag("live", base.live),
+        duration_us=m.whole("duration_us", base.duration_us),
+        surface=m.text("surface", base.surface),
+    )
+
+
+def _recording_of(m: Fields) -> Recording:
+    return Recording(m.text("path"), m.whole("events"), m.whole("bytes"), m.number("seconds"), m.text("sentence"))
+
+
+def _settings_of(m: Fields, before: Settings) -> Settings:
+    f = m.part("filters")
+    region: tuple[int, int, int, int] | None = before.region
+    if f.has("region"):
+        region = None
+        if not f.absent("region"):
+            x, y, w, h = f.wholes("region", 4)
+            region = (x, y, w, h)
+    return Settings(
+        background_us=f.optional_whole("background_us", before.background_us),
+        refractory_us=f.optional_whole("refractory_us", before.refractory_us),
+        hot_pixel=f.flag("hot_pixel", before.hot_pixel),
+        polarity=f.text("polarity", before.polarity),
+        region=region,
+        threshold=m.number("threshold", before.threshold),
+        min_events=m.number("min_events", before.min_events),
+    )
