@@ -39,31 +39,39 @@ _ONE = np.float32(1)
 @njit(cache=True, nogil=True)
 def event_product(x: Floats, weights: Floats, bias: Floats, out: Floats) -> int:
     """out [M] = bias [M] + x [N] @ weights [N, M], skipping zeros of x; the number of rows fetched."""
-    out[:] = bias
+    for j in range(out.size):
+        out[j] = bias[j]
     fetched = 0
-    k = np.zeros(4, np.intp)
-    waiting = 0
+    k0 = k1 = k2 = 0
     for source in range(x.size):
         if x[source] == 0:
             continue
         fetched += 1
-        k[waiting] = source
-        waiting += 1
-        if waiting == 4:
-            _add_four(x, weights, k, out)
-            waiting = 0
-    for i in range(waiting):
-        value, row = x[k[i]], weights[k[i]]
-        for j in range(out.size):
-            out[j] += value * row[j]
+        if fetched & 3 == 0:
+            _add_four(x, weights, k0, k1, k2, source, out)
+        k0, k1, k2 = k1, k2, source
+    if fetched & 3 == 3:
+        _add_one(x, weights, k0, out)
+    if fetched & 3 >= 2:
+        _add_one(x, weights, k1, out)
+    if fetched & 3 >= 1:
+        _add_one(x, weights, k2, out)
     return fetched
 
 
 @njit(cache=True, nogil=True)
-def _add_four(x: Floats, weights: Floats, k: npt.NDArray[np.intp], out: Floats) -> None:
-    """Add four weighted rows to `out`, in the order of `k`."""
-    x0, x1, x2, x3 = x[k[0]], x[k[1]], x[k[2]], x[k[3]]
-    row0, row1, row2, row3 = weights[k[0]], weights[k[1]], weights[k[2]], weights[k[3]]
+def _add_one(x: Floats, weights: Floats, k: int, out: Floats) -> None:
+    """Add the weighted row k to `out`."""
+    value, row = x[k], weights[k]
+    for j in range(out.size):
+        out[j] += value * row[j]
+
+
+@njit(cache=True, nogil=True)
+def _add_four(x: Floats, weights: Floats, k0: int, k1: int, k2: int, k3: int, out: Floats) -> None:
+    """Add the weighted rows k0 to k3 to `out`, in this order: as four times `_add_one`, in one pass over `out`."""
+    x0, x1, x2, x3 = x[k0], x[k1], x[k2], x[k3]
+    row0, row1, row2, row3 = weights[k0], weights[k1], weights[k2], weights[k3]
     for j in range(out.size):
         out[j] = (((out[j] + x0 * row0[j]) + x1 * row1[j]) + x2 * row2[j]) + x3 * row3[j]
 
