@@ -156,10 +156,15 @@ class Intake:
         self.until_us += silent_us
         return self._make(empty_events())
 
-    def close_window(self) -> Packet:
-        """Ends the window that is open: nothing more of this scene will come."""
+    def close_window(self) -> Packet | None:
+        """Ends the window that is open: nothing more of this scene will come. None if nothing has come of it."""
+        if self._shift is None:
+            return None
         self.until_us = up_to_window(self.until_us + 1)
-        return self._make(empty_events())
+        last = self._make(empty_events())
+        self._shift = None
+        self._jumped = True
+        return last
 
     def _make(self, events: Events, *, position_us: int = 0, end: bool = False) -> Packet:
         status = Status(

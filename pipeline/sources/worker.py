@@ -107,6 +107,10 @@ def make_source(spec: Spec, options: Options) -> Source:
             from pipeline.sources.recording import RecordingSource
 
             return RecordingSource(spec.text, spec.path, options)
+        case "tcp" | "unix":
+            from pipeline.sources.network import NetworkSource
+
+            return NetworkSource(spec, options)
     raise UserError(f"{spec.text} cannot be opened.")
 
 
