@@ -4,20 +4,22 @@ import numpy as np
 
 from pipeline.errors import USAGE, UserError
 from pipeline.events import EVENT_DTYPE, Events, empty_events
-from pipeline.simulator.body import Array, draw_body
+from pipeline.simulator.body import draw_body
 from pipeline.simulator.draw import Draw, Stream
 from pipeline.simulator.figure import IDLE, Figure, Truth, draw_camera
 from pipeline.simulator.gestures import GESTURES
-from pipeline.simulator.noise import Noise
+from pipeline.simulator.noise import Noise, NoiseBlock
 from pipeline.simulator.presets import PRESETS
-from pipeline.simulator.render import Float32, new_canvas, untile
+from pipeline.simulator.render import LIGHT, Float32, Int64, image_of, new_canvas
 from pipeline.simulator.scene import draw_appearance
-from pipeline.simulator.sensor import STEP_US, draw_pixels, light_tables, new_sorter, run_steps, settle
+from pipeline.simulator.sensor import STEP_US, draw_pixels, light_tables, run_steps, settle
 
-BLOCK_STEPS = 50
-"""Movement and noise are planned in blocks of so many steps (100 ms), aligned to the clip's start."""
+BLOCK_STEPS = 100
+"""Movement and noise are planned in blocks of so many steps (200 ms), aligned to the clip's start, however the steps are then taken."""
 BLOCK_US = BLOCK_STEPS * STEP_US
 LARGEST_SIDE = 2048
+
+Plan = tuple[Float32, Int64]
 
 
 class Simulator:
@@ -38,14 +40,14 @@ class Simulator:
         appearance = draw_appearance(Draw(seed, Stream.SCENE), ranges.scene, width, height)
         sensor = Draw(seed, Stream.SENSOR)
         time_constant = sensor.log_between(ranges.sensor.time_constant)
-        self._canvas = new_canvas(appearance.background, appearance.surfaces, *light_tables(time_constant))
+        self._canvas = new_canvas(appearance.background, appearance.surfaces, light_tables(time_constant))
         self._noise = Noise(sensor, Draw(seed, Stream.NOISE), ranges.sensor, width, height)
-        self._pixels = draw_pixels(sensor, ranges.sensor, width, height, len(self._canvas.mask))
-        self._sorter = new_sorter(self._canvas.background.size)
-        self._now_us = self._planned_us = 0
-        self._held: list[Events] = []
-        poses, orders = self._plan(np.zeros(1))
-        settle(self._canvas, self._pixels, poses[0], orders[0])
+        self._pixels = draw_pixels(sensor, ranges.sensor, self._canvas)
+        self._now_us = self._stepped_us = 0
+        self._kept = empty_events()
+        self._block: tuple[Plan, NoiseBlock]
+        poses, orders = self._plan(np.zeros(1, np.int64))
+        settle(self._canvas, poses[0], orders[0])
         self.truth = Truth(
             gesture=gesture,
             preset=preset,
@@ -65,30 +67,45 @@ class Simulator:
         return self._now_us
 
     def advance(self, duration_us: int) -> Events:
-        """The events of the next `duration_us` (at least 0): timestamps from `time_us` on, in order."""
+        """The events of the next `duration_us` (at least 0): timestamps from `time_us` on, in order.
+
+        The picture advances in whole steps of `STEP_US`; events of a step beyond the time asked for are kept for the next call.
+        """
+        if duration_us < 0:
+            raise ValueError(f"time cannot go back by {-duration_us} us")
         end = self._now_us + duration_us
-        while self._planned_us < end:
-            self._held.append(self._next_block())
-        events = np.concatenate(self._held) if self._held else empty_events()
+        parts = [self._kept]
+        while self._stepped_us < end:
+            parts.append(self._step(-(-(end - self._stepped_us) // STEP_US)))
+        events = np.concatenate(parts)
         cut = int(np.searchsorted(events["timestamp"], end))
-        self._held = [events[cut:]]
-        self._now_us = end
+        self._kept, self._now_us = events[cut:], end
         return events[:cut]
 
     def picture(self) -> Float32:
-        """What the camera sees at the end of the last planned block: linear intensity (height, width)."""
-        return untile(self._canvas.light, self._canvas)
+        """What the camera sees at the end of the last step: linear intensity (height, width)."""
+        return image_of(self._canvas, LIGHT)
 
-    def _next_block(self) -> Events:
-        start = self._planned_us
-        t = 1e-6 * (start + STEP_US * np.arange(1, BLOCK_STEPS + 1, dtype=np.float64))
-        poses, orders = self._plan(t)
-        noise = self._noise.block(start, BLOCK_US)
-        self._planned_us = start + BLOCK_US
-        return np.asarray(run_steps(self._canvas, self._pixels, self._sorter, poses, orders, start, *noise, np.empty(8192, EVENT_DTYPE)))
+    def _step(self, steps: int) -> Events:
+        """Up to so many steps, at most to the end of the planned block."""
+        start = self._stepped_us
+        first = start % BLOCK_US // STEP_US
+        if first == 0:
+            self._block = self._plan(start + STEP_US * np.arange(1, BLOCK_STEPS + 1)), self._noise.block(start, BLOCK_US)
+        last = min(first + steps, BLOCK_STEPS)
+        (poses, orders), (moments, places, marks) = self._block
+        self._stepped_us = start + (last - first) * STEP_US
+        part = slice(*np.searchsorted(moments, (start, self._stepped_us)))
+        out = np.empty(512 * (last - first), EVENT_DTYPE)
+        return np.asarray(
+            run_steps(
+                self._canvas, self._pixels, poses[first:last], orders[first:last], start, moments[part], places[part], marks[part], out
+            )
+        )
 
-    def _plan(self, t: Array) -> tuple[Float32, np.ndarray]:
+    def _plan(self, times_us: Int64) -> Plan:
         """Capsules on the image plane at n moments: (n, C, 6) pixels; and their order from front to back (n, C)."""
+        t = 1e-6 * times_us.astype(np.float64)
         pixels, magnification, depth = self._camera.project(self._figure.joints(t))
         poses = np.empty((*depth.shape[:2], 6), np.float32)
         poses[:, :, 0:2], poses[:, :, 3:5] = pixels[:, :, 0], pixels[:, :, 1]

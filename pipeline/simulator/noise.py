@@ -12,6 +12,9 @@ from pipeline.simulator.draw import Draw
 from pipeline.simulator.presets import SensorRanges
 from pipeline.simulator.render import TILE, TILE_PIXELS, Float32
 
+NoiseBlock = tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], Float32]
+"""Moments, places and marks, see `Noise.block`."""
+
 
 class Noise:
     """The noise of one sensor.
@@ -31,7 +34,7 @@ class Noise:
         weights = sensor.generator.exponential(1.0, hot)
         self._hot_share = np.cumsum(weights) / max(float(weights.sum()), 1e-9)
 
-    def block(self, start_us: int, length_us: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], Float32]:
+    def block(self, start_us: int, length_us: int) -> NoiseBlock:
         """Moments (us, ascending), places (tile * 64 + pixel) and marks of the candidates of one block. Blocks are drawn in order.
 
         Marks of hot pixels are at the ends of [-1, 1]: what makes them fire is not light, so that light does not thin it.

@@ -1,14 +1,18 @@
 """Painting tapered capsules over a static background, only where something moved.
 
-The image is cut into tiles of 8x8 pixels, stored one after the other so that a tile is contiguous memory. For every tile a bit mask says
-which capsules touch it. When a capsule has moved by more than `MOVE_PX` since it was last painted, the tiles that it touched or touches
-now are painted anew, front to back: a pixel is finished as soon as what lies in front of it is opaque. A person standing still thus costs
-almost nothing, a waving arm a few dozen tiles.
+The image is cut into tiles of 8x8 pixels. Everything per pixel lives in one array `planes` (tiles, planes, 64), so that the work on a tile
+touches one piece of memory, and the loops over its 64 pixels have no branches and compile to vector instructions. For every tile a bit
+mask says which capsules touch it. When a capsule has moved by more than `MOVE_PX` since it was last painted, the tiles that it touched or
+touches now are painted anew, front to back, until nothing shows through. A person standing still thus costs almost nothing, a waving
+arm a few dozen tiles.
 
 A capsule is a segment a-b with radii r_a, r_b (pixels). With t the clamped projection of a pixel on the segment and q the distance to
 that point, the signed distance is q - (r_a + t (r_b - r_a)) and the coverage clamp(0.5 - distance, 0, 1): edges one pixel wide, so that
 an edge that crosses a pixel changes it gradually, as the sensor model needs. Intensity is linear; the logarithm and the photoreceptor's
 gain (see `pipeline.simulator.sensor`) come from a table over intensity.
+
+The compiled functions take arrays one by one rather than the tuples that hold them: handing a tuple on costs a reference count for each of
+its arrays, which at this grain is most of the time.
 """
 
 from typing import NamedTuple
@@ -17,18 +21,25 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from pipeline.simulator.scene import Image
+from pipeline.simulator.scene import TEXTURE_ACROSS, TEXTURE_ALONG, Image
 
 TILE = 8
 TILE_PIXELS = TILE * TILE
 MOVE_PX = 0.05
 """A capsule is painted anew when an end or a radius has moved this far: small against the edge's width of one pixel."""
-OPAQUE = 0.004
 TABLE_SIZE = 2048
 TABLE_MAX = 4.0
 """The tables cover linear intensity from 0 to this."""
 
+BACKGROUND, LIGHT, TARGET, GAIN, PHOTO, LEVEL, THETA_ON, THETA_OFF, SCRATCH, SCRATCH_2 = range(10)
+"""Planes of a tile. Background and picture (linear intensity), the picture's logarithm and the share GAIN of the way toward it that the
+photoreceptor goes in a step; photoreceptor, remembered level and thresholds (`pipeline.simulator.sensor`); memory within a step."""
+PLANES = 10
+
 Float32 = npt.NDArray[np.float32]
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.uint8]
 
 
 class Canvas(NamedTuple):
@@ -38,86 +49,86 @@ class Canvas(NamedTuple):
     height: int
     columns: int
     """Tiles in a row of tiles."""
-    background: Float32
-    """(T, 64) linear intensity."""
+    planes: Float32
+    """(T, PLANES, 64)."""
     surfaces: Float32
-    """(C, along, across) linear intensity."""
-    log_table: Float32
-    gain_table: Float32
-    mask: npt.NDArray[np.int64]
+    """(C, along * across) linear intensity; the nearest cell is taken, cells being small against the texture's grain."""
+    tables: Float32
+    """(2, TABLE_SIZE) logarithm and gain over linear intensity."""
+    mask: Int64
     """(T,) bit i: capsule i touches the tile."""
-    dirty: npt.NDArray[np.uint8]
+    dirty: Flags
     """(T,) the tile has to be painted."""
     pose: Float32
     """(C, 6) as painted: x_a, y_a, r_a, x_b, y_b, r_b in pixels."""
-    light: Float32
-    """(T, 64) linear intensity as painted."""
-    target: Float32
-    """(T, 64) its logarithm, where the photoreceptor is heading."""
-    gain: Float32
-    """(T, 64) share of the way that it goes in one step."""
+    cells: Int32
+    """(64,) memory within a step."""
 
 
-def new_canvas(background: Image, surfaces: Image, log_table: Float32, gain_table: Float32) -> Canvas:
+def new_canvas(background: Image, surfaces: Image, tables: Float32) -> Canvas:
     """A canvas on which nothing is painted yet. `background` is (height, width)."""
     height, width = background.shape
-    rows, columns = -(-height // TILE), -(-width // TILE)
-    padded = np.pad(background, ((0, rows * TILE - height), (0, columns * TILE - width)), mode="edge")
-    tiles = padded.reshape(rows, TILE, columns, TILE).swapaxes(1, 2).reshape(-1, TILE_PIXELS)
-    count = len(tiles)
+    columns, count = -(-width // TILE), -(-width // TILE) * -(-height // TILE)
+    planes = np.zeros((count, PLANES, TILE_PIXELS), np.float32)
+    planes[:, BACKGROUND] = tiles_of(background, columns)
     return Canvas(
-        width,
-        height,
-        columns,
-        np.ascontiguousarray(tiles),
-        np.ascontiguousarray(surfaces),
-        log_table,
-        gain_table,
-        np.zeros(count, np.int64),
-        np.ones(count, np.uint8),
-        np.full((len(surfaces), 6), -1e4, np.float32),
-        np.zeros((count, TILE_PIXELS), np.float32),
-        np.zeros((count, TILE_PIXELS), np.float32),
-        np.zeros((count, TILE_PIXELS), np.float32),
+        width=width,
+        height=height,
+        columns=columns,
+        planes=planes,
+        surfaces=np.ascontiguousarray(surfaces.reshape(len(surfaces), -1)),
+        tables=tables,
+        mask=np.zeros(count, np.int64),
+        dirty=np.ones(count, np.uint8),
+        pose=np.full((len(surfaces), 6), -1e4, np.float32),
+        cells=np.zeros(TILE_PIXELS, np.int32),
     )
 
 
-def untile(tiles: Float32, canvas: Canvas) -> Float32:
-    """(T, 64) as an image (height, width)."""
-    rows = len(tiles) // canvas.columns
-    image = tiles.reshape(rows, canvas.columns, TILE, TILE).swapaxes(1, 2).reshape(rows * TILE, -1)
-    return np.asarray(image[: canvas.height, : canvas.width])
+def tiles_of(image: npt.NDArray[np.generic], columns: int) -> npt.NDArray[np.generic]:
+    """An image (height, width) as tiles (T, 64); what a last tile has beyond the image repeats the edge."""
+    height, width = image.shape
+    rows = -(-height // TILE)
+    padded = np.pad(image, ((0, rows * TILE - height), (0, columns * TILE - width)), mode="edge")
+    return padded.reshape(rows, TILE, columns, TILE).swapaxes(1, 2).reshape(-1, TILE_PIXELS)
 
 
-@njit(cache=True, nogil=True)
-def place(canvas: Canvas, pose: Float32) -> None:
-    """Move capsules to `pose` (C, 6) and mark the tiles to be painted anew."""
+def image_of(canvas: Canvas, plane: int) -> Float32:
+    """One plane as an image (height, width)."""
+    rows = len(canvas.planes) // canvas.columns
+    image = canvas.planes[:, plane].reshape(rows, canvas.columns, TILE, TILE).swapaxes(1, 2).reshape(rows * TILE, -1)
+    return np.array(image[: canvas.height, : canvas.width])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def place(pose: Float32, painted: Float32, mask: Int64, dirty: Flags, columns: int) -> None:
+    """Move capsules to `pose` (C, 6) and mark the tiles to be painted anew; `painted` keeps those that moved too little."""
     moved = 0
     for i in range(pose.shape[0]):
         change = np.float32(0.0)
         for j in range(6):
-            change = max(change, abs(pose[i, j] - canvas.pose[i, j]))
+            change = max(change, abs(pose[i, j] - painted[i, j]))
         if change > MOVE_PX:
             moved |= 1 << i
-            canvas.pose[i] = pose[i]
+            for j in range(6):
+                painted[i, j] = pose[i, j]
     if moved == 0:
         return
-    mask, dirty = canvas.mask, canvas.dirty
     for k in range(mask.shape[0]):
         if mask[k] & moved:
             dirty[k] = 1
             mask[k] &= ~moved
     for i in range(pose.shape[0]):
         if moved >> i & 1:
-            _mark(canvas, i)
+            _mark(i, painted, mask, dirty, columns)
 
 
-@njit(cache=True, nogil=True)
-def _mark(canvas: Canvas, i: int) -> None:
+@njit(cache=True, nogil=True, error_model="numpy")
+def _mark(i: int, painted: Float32, mask: Int64, dirty: Flags, columns: int) -> None:
     """Set bit i in the tiles that capsule i touches: in each row of tiles, those beside its part of the segment."""
-    ax, ay, ra, bx, by, rb = canvas.pose[i]
-    reach = max(ra, rb) + 1.0
-    rows = canvas.mask.shape[0] // canvas.columns
+    ax, ay, bx, by = painted[i, 0], painted[i, 1], painted[i, 3], painted[i, 4]
+    reach = max(painted[i, 2], painted[i, 5]) + 1.0
+    rows = mask.shape[0] // columns
     first, last = max(int(np.floor((min(ay, by) - reach) / TILE)), 0), min(int(np.floor((max(ay, by) + reach) / TILE)), rows - 1)
     for row in range(first, last + 1):
         low, high = row * TILE - reach, row * TILE + TILE - 1 + reach
@@ -129,62 +140,60 @@ def _mark(canvas: Canvas, i: int) -> None:
                 continue
         x0, x1 = ax + t0 * (bx - ax), ax + t1 * (bx - ax)
         left = max(int(np.floor((min(x0, x1) - reach) / TILE)), 0)
-        right = min(int(np.floor((max(x0, x1) + reach) / TILE)), canvas.columns - 1)
+        right = min(int(np.floor((max(x0, x1) + reach) / TILE)), columns - 1)
         for column in range(left, right + 1):
-            k = row * canvas.columns + column
-            canvas.mask[k] |= 1 << i
-            canvas.dirty[k] = 1
+            mask[row * columns + column] |= 1 << i
+            dirty[row * columns + column] = 1
 
 
-@njit(cache=True, nogil=True)
-def paint(canvas: Canvas, k: int, order: npt.NDArray[np.int64]) -> None:
-    """Paint tile k; `order` (C,) names the capsules from front to back."""
-    near, count = np.empty(order.shape[0], np.int64), 0
-    for i in order:
-        if canvas.mask[k] >> i & 1:
-            near[count] = i
-            count += 1
-    x0, y0 = (k % canvas.columns) * TILE, (k // canvas.columns) * TILE
-    for index in range(TILE_PIXELS):
-        x, y = np.float32(x0 + index % TILE), np.float32(y0 + index // TILE)
-        light, through = np.float32(0.0), np.float32(1.0)
-        for n in range(count):
-            cover, shade = _sample(canvas, near[n], x, y)
-            light += through * cover * shade
-            through *= np.float32(1.0) - cover
-            if through < OPAQUE:
-                break
-        light += through * canvas.background[k, index]
-        canvas.light[k, index] = light
-        place_in_table = light * np.float32((TABLE_SIZE - 1) / TABLE_MAX)
-        cell = min(int(place_in_table), TABLE_SIZE - 2)
-        part = place_in_table - np.float32(cell)
-        table = canvas.log_table
-        canvas.target[k, index] = table[cell] + part * (table[cell + 1] - table[cell])
-        canvas.gain[k, index] = canvas.gain_table[cell]
+@njit(cache=True, nogil=True, error_model="numpy")
+def paint(
+    k: int, planes: Float32, touching: int, order: Int64, painted: Float32, surfaces: Float32, tables: Float32, cells: Int32, columns: int
+) -> None:
+    """Paint tile k with the capsules of the bit mask `touching`; `order` (C,) names all from front to back."""
+    x0, y0 = np.float32((k % columns) * TILE), np.float32((k // columns) * TILE)
+    for p in range(TILE_PIXELS):
+        planes[k, LIGHT, p] = np.float32(0.0)
+        planes[k, SCRATCH, p] = np.float32(1.0)
+    for n in range(order.shape[0]):
+        i = order[n]
+        if touching >> i & 1 == 0 or _cover(k, planes, painted, i, x0, y0, cells) == 0:
+            continue
+        open_pixels = np.int32(0)
+        for p in range(TILE_PIXELS):
+            through, cover = planes[k, SCRATCH, p], planes[k, SCRATCH_2, p]
+            planes[k, LIGHT, p] += through * cover * surfaces[i, cells[p]]
+            planes[k, SCRATCH, p] = through * (np.float32(1.0) - cover)
+            open_pixels += np.int32(1) if planes[k, SCRATCH, p] > np.float32(0.0) else np.int32(0)
+        if open_pixels == 0:
+            break
+    for p in range(TILE_PIXELS):
+        light = planes[k, LIGHT, p] + planes[k, SCRATCH, p] * planes[k, BACKGROUND, p]
+        planes[k, LIGHT, p] = light
+        at = light * np.float32((TABLE_SIZE - 1) / TABLE_MAX)
+        cell = min(np.int32(at), np.int32(TABLE_SIZE - 2))
+        part = at - np.float32(cell)
+        planes[k, TARGET, p] = tables[0, cell] + part * (tables[0, cell + 1] - tables[0, cell])
+        planes[k, GAIN, p] = tables[1, cell]
 
 
-@njit(cache=True, nogil=True, inline="always")
-def _sample(canvas: Canvas, i: int, x: np.float32, y: np.float32) -> tuple[np.float32, np.float32]:
-    """Coverage of pixel (x, y) by capsule i, and its surface's intensity there."""
-    zero, one = np.float32(0.0), np.float32(1.0)
-    pose = canvas.pose
-    ax, ay, ra = pose[i, 0], pose[i, 1], pose[i, 2]
-    ex, ey, dr = pose[i, 3] - ax, pose[i, 4] - ay, pose[i, 5] - ra
-    px, py = x - ax, y - ay
+@njit(cache=True, nogil=True, error_model="numpy")
+def _cover(k: int, planes: Float32, painted: Float32, i: int, x0: np.float32, y0: np.float32, cells: Int32) -> int:
+    """Coverage (into SCRATCH_2) of tile k's pixels by capsule i, and their cells in its texture; returns how many are covered at all."""
+    zero, half, one = np.float32(0.0), np.float32(0.5), np.float32(1.0)
+    ax, ay, ra = painted[i, 0] - x0, painted[i, 1] - y0, painted[i, 2]
+    ex, ey, dr = painted[i, 3] - x0 - ax, painted[i, 4] - y0 - ay, painted[i, 5] - ra
     inverse = one / (ex * ex + ey * ey + np.float32(1e-6))
-    t = min(max((px * ex + py * ey) * inverse, zero), one)
-    qx, qy, radius = px - t * ex, py - t * ey, ra + t * dr
-    squared, outer = qx * qx + qy * qy, radius + np.float32(0.5)
-    if squared >= outer * outer:
-        return zero, zero
-    cover = min(outer - np.sqrt(squared), one)
-    side = (py * ex - px * ey) * np.sqrt(inverse) / radius
-    texture = canvas.surfaces
-    u = t * np.float32(texture.shape[1] - 1)
-    v = min(max(np.float32(0.5) + np.float32(0.5) * side, zero), one) * np.float32(texture.shape[2] - 1)
-    iu, iv = min(int(u), texture.shape[1] - 2), min(int(v), texture.shape[2] - 2)
-    fu, fv = u - np.float32(iu), v - np.float32(iv)
-    near = texture[i, iu, iv] + fv * (texture[i, iu, iv + 1] - texture[i, iu, iv])
-    far = texture[i, iu + 1, iv] + fv * (texture[i, iu + 1, iv + 1] - texture[i, iu + 1, iv])
-    return cover, near + fu * (far - near)
+    inverse_length = half * np.sqrt(inverse)
+    along, across = np.float32(TEXTURE_ALONG - 1), np.float32(TEXTURE_ACROSS - 1)
+    inside = np.int32(0)
+    for p in range(TILE_PIXELS):
+        px, py = np.float32(np.int32(p) & np.int32(TILE - 1)) - ax, np.float32(np.int32(p) // np.int32(TILE)) - ay
+        t = min(max((px * ex + py * ey) * inverse, zero), one)
+        qx, qy, radius = px - t * ex, py - t * ey, ra + t * dr
+        share = min(max(radius + half - np.sqrt(qx * qx + qy * qy), zero), one)
+        side = min(max(half + (py * ex - px * ey) * inverse_length / radius, zero), one)
+        planes[k, SCRATCH_2, p] = share
+        cells[p] = np.int32(t * along + half) * np.int32(TEXTURE_ACROSS) + np.int32(side * across + half)
+        inside += np.int32(1) if share > zero else np.int32(0)
+    return int(inside)

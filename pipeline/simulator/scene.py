@@ -11,7 +11,8 @@ from pipeline.simulator.presets import SceneRanges
 
 Image = npt.NDArray[np.float32]
 
-TEXTURE_ALONG, TEXTURE_ACROSS = 24, 12
+TEXTURE_ALONG, TEXTURE_ACROSS = 64, 32
+"""Cells of a capsule's texture."""
 BRIGHTEST, DARKEST = 3.0, 0.004
 """Linear intensity is kept inside the sensor's table (`pipeline.simulator.sensor`)."""
 
@@ -41,7 +42,7 @@ def draw_appearance(draw: Draw, ranges: SceneRanges, width: int, height: int) ->
     rim = -0.12 * np.abs(np.linspace(-1.0, 1.0, TEXTURE_ACROSS)) ** 3
     surfaces = np.empty((CAPSULES, TEXTURE_ALONG, TEXTURE_ACROSS))
     for index in range(CAPSULES):
-        noise = draw.smooth_noise((TEXTURE_ALONG, TEXTURE_ACROSS), draw.between((0.8, 2.5)))
+        noise = draw.smooth_noise((TEXTURE_ALONG, TEXTURE_ACROSS), draw.between((2.0, 7.0)))
         surfaces[index] = np.log(level) + shades[index] + texture * noise + rim
     return Appearance(_light(wall), _light(surfaces))
 

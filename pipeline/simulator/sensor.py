@@ -26,179 +26,235 @@ from numba import njit
 
 from pipeline.simulator.draw import Draw
 from pipeline.simulator.presets import SensorRanges
-from pipeline.simulator.render import TABLE_MAX, TABLE_SIZE, TILE, TILE_PIXELS, Canvas, Float32, paint, place
+from pipeline.simulator.render import (
+    GAIN,
+    LEVEL,
+    LIGHT,
+    PHOTO,
+    SCRATCH,
+    TABLE_MAX,
+    TABLE_SIZE,
+    TARGET,
+    THETA_OFF,
+    THETA_ON,
+    TILE,
+    TILE_PIXELS,
+    Canvas,
+    Flags,
+    Float32,
+    Int32,
+    Int64,
+    paint,
+    place,
+)
 
 STEP_US = 2000
 """Time step of picture and pixels: 500 Hz."""
-SETTLED = 1e-3
+SETTLED = np.float32(1e-3)
 """A photoreceptor this near to its target (log units) has arrived."""
 DARK_OFFSET = 0.02
 DARK_CURRENT = 0.3
 REFERENCE_LIGHT = 0.7
 BRIGHT_NOISE = 0.25
 """Shot noise of a bright pixel (intensity 1), share of a dark one's: v2e's factor."""
-CANDIDATES_PER_PIXEL = 10
+ROOM_PER_PIXEL = 10
 """Room for the events of one step: refractory times are at least 0.2 ms."""
+NEVER = 1e18
+DEAF = 1e9
+"""Threshold of the pixels that the last tiles have beyond the sensor's edge."""
+
+Moments = npt.NDArray[np.float64]
 
 
 class Pixels(NamedTuple):
-    """State of the sensor, (T, 64) by tiles where not said otherwise."""
+    """State of the sensor besides the planes. T tiles."""
 
     refractory_us: float
     leak: float
     """Log units per us by which the remembered level sinks."""
-    photo: Float32
-    """Low-passed log intensity."""
-    level: Float32
-    """Remembered level, in terms of v."""
-    theta_on: Float32
-    theta_off: Float32
-    armed: npt.NDArray[np.float64]
-    """When the pixel is sensitive again, us."""
-    busy: npt.NDArray[np.uint8]
-    """(T,) the tile has to be visited in the next step."""
-    due: npt.NDArray[np.float64]
+    armed: Moments
+    """(T, 64) when the pixel is sensitive again, us."""
+    held: Moments
+    """(T,) the latest of these moments in the tile."""
+    due: Moments
     """(T,) no leak event before this moment, us."""
+    busy: Flags
+    """(T,) the tile has to be visited in the next step."""
+    batch: Int32
+    """(room, 3) the events of one step: us since it began, tile * 64 + pixel, polarity."""
+    slots: Int32
+    """(STEP_US + 1,) memory for sorting."""
 
 
-class Sorter(NamedTuple):
-    """Scratch memory for the events of one step."""
-
-    offset: npt.NDArray[np.int32]
-    """us since the step began."""
-    place: npt.NDArray[np.int32]
-    """Tile * 64 + pixel in the tile."""
-    polarity: npt.NDArray[np.int8]
-    slots: npt.NDArray[np.int32]
-    """(STEP_US + 1,)"""
-
-
-def light_tables(time_constant: float) -> tuple[Float32, Float32]:
-    """Logarithm and low-pass gain per step over linear intensity; `time_constant` in s at `REFERENCE_LIGHT`."""
+def light_tables(time_constant: float) -> Float32:
+    """(2, TABLE_SIZE): logarithm and low-pass gain per step over linear intensity; `time_constant` in s at `REFERENCE_LIGHT`."""
     light = np.linspace(0.0, TABLE_MAX, TABLE_SIZE)
     tau = time_constant * (DARK_CURRENT + REFERENCE_LIGHT) / (DARK_CURRENT + light)
-    return np.log(light + DARK_OFFSET).astype(np.float32), (-np.expm1(-STEP_US * 1e-6 / tau)).astype(np.float32)
+    return np.stack([np.log(light + DARK_OFFSET), -np.expm1(-STEP_US * 1e-6 / tau)]).astype(np.float32)
 
 
-def draw_pixels(draw: Draw, ranges: SensorRanges, width: int, height: int, tiles: int) -> Pixels:
-    """Draw a sensor's thresholds with their mismatch, refractory time and leak."""
+def draw_pixels(draw: Draw, ranges: SensorRanges, canvas: Canvas) -> Pixels:
+    """Draw a sensor's refractory time, leak and, into the canvas's planes, its thresholds with their mismatch and a level to start from."""
     theta, excess, mismatch = draw.between(ranges.threshold), draw.between(ranges.on_excess), draw.between(ranges.mismatch)
     refractory, leak_rate = draw.log_between(ranges.refractory), draw.between(ranges.leak)
+    tiles = len(canvas.planes)
     shape = (tiles, TILE_PIXELS)
     factors = np.clip(1.0 + mismatch * draw.generator.standard_normal((2, *shape)), 0.3, 3.0)
     on, off = theta * (1.0 + 0.5 * excess) * factors[0], theta * (1.0 - 0.5 * excess) * factors[1]
     start = draw.generator.uniform(-0.9, 0.9, shape)
+    canvas.planes[:, THETA_ON], canvas.planes[:, THETA_OFF] = on, off
+    outside = np.arange(tiles)[:, None] // canvas.columns * TILE + np.arange(TILE_PIXELS) // TILE >= canvas.height
+    outside |= np.arange(tiles)[:, None] % canvas.columns * TILE + np.arange(TILE_PIXELS) % TILE >= canvas.width
+    canvas.planes[:, THETA_ON][outside] = canvas.planes[:, THETA_OFF][outside] = DEAF
+    canvas.planes[:, LEVEL] = np.where(start < 0.0, start * on, start * off)
     return Pixels(
         refractory_us=refractory * 1e6,
         leak=leak_rate * theta * 1e-6,
-        photo=np.zeros(shape, np.float32),
-        level=np.where(start < 0.0, start * on, start * off).astype(np.float32),
-        theta_on=on.astype(np.float32),
-        theta_off=off.astype(np.float32),
         armed=np.full(shape, -1.0),
-        busy=np.ones(tiles, np.uint8),
+        held=np.full(tiles, -1.0),
         due=np.zeros(tiles),
+        busy=np.ones(tiles, np.uint8),
+        batch=np.empty((tiles * TILE_PIXELS * ROOM_PER_PIXEL, 3), np.int32),
+        slots=np.zeros(STEP_US + 1, np.int32),
     )
 
 
-def new_sorter(pixels: int) -> Sorter:
-    """Scratch memory for a sensor with so many pixels."""
-    room = pixels * CANDIDATES_PER_PIXEL
-    return Sorter(np.empty(room, np.int32), np.empty(room, np.int32), np.empty(room, np.int8), np.zeros(STEP_US + 1, np.int32))
-
-
-@njit(cache=True, nogil=True)
-def settle(canvas: Canvas, pixels: Pixels, pose: Float32, order: npt.NDArray[np.int64]) -> None:
+def settle(canvas: Canvas, pose: Float32, order: Int64) -> None:
     """Paint the first picture and let every photoreceptor rest at it; remembered levels keep their drawn distance."""
-    place(canvas, pose)
+    place(pose, canvas.pose, canvas.mask, canvas.dirty, canvas.columns)
+    _paint_all(canvas, order)
+    canvas.planes[:, PHOTO] = canvas.planes[:, TARGET]
+    canvas.planes[:, LEVEL] += canvas.planes[:, TARGET]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _paint_all(canvas: Canvas, order: Int64) -> None:
     for k in range(canvas.mask.shape[0]):
-        paint(canvas, k, order)
+        paint(k, canvas.planes, canvas.mask[k], order, canvas.pose, canvas.surfaces, canvas.tables, canvas.cells, canvas.columns)
         canvas.dirty[k] = 0
-        for i in range(TILE_PIXELS):
-            pixels.photo[k, i] = canvas.target[k, i]
-            pixels.level[k, i] += canvas.target[k, i]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=True, error_model="numpy")
 def run_steps(
     canvas: Canvas,
     pixels: Pixels,
-    sorter: Sorter,
     poses: Float32,
-    orders: npt.NDArray[np.int64],
+    orders: Int64,
     start_us: int,
-    noise_us: npt.NDArray[np.float64],
-    noise_place: npt.NDArray[np.int64],
+    noise_us: Moments,
+    noise_place: Int64,
     noise_mark: Float32,
     out: npt.NDArray[np.void],
 ) -> npt.NDArray[np.void]:
-    """Advance by len(poses) steps from `start_us`; returns the events in order of time (`out` or a larger copy of it).
+    """Advance by len(poses) steps from `start_us`; returns the events in order of time (a part of `out` or of a larger copy of it).
 
-    Noise comes as moments (ascending, us), places (tile * 64 + pixel) and marks in [-1, 1): the sign is the polarity, the size thins the
-    noise where it is bright.
+    Noise comes as moments (ascending, us, inside these steps), places (tile * 64 + pixel) and marks in [-1, 1]: the sign is the polarity,
+    the size thins the noise where it is bright.
     """
+    planes, surfaces, tables, mask, dirty, painted = canvas.planes, canvas.surfaces, canvas.tables, canvas.mask, canvas.dirty, canvas.pose
+    cells, columns, leak, refractory = canvas.cells, canvas.columns, pixels.leak, pixels.refractory_us
+    armed, held, due, busy, batch, slots = pixels.armed, pixels.held, pixels.due, pixels.busy, pixels.batch, pixels.slots
     written, upcoming = 0, 0
     for step in range(poses.shape[0]):
         t0 = start_us + step * STEP_US
-        place(canvas, poses[step])
+        place(poses[step], painted, mask, dirty, columns)
         count = 0
-        for k in range(canvas.mask.shape[0]):
-            if canvas.dirty[k]:
-                paint(canvas, k, orders[step])
-                canvas.dirty[k] = 0
-                pixels.busy[k] = 1
-            if pixels.busy[k] or pixels.due[k] < t0 + STEP_US:
-                count = _visit(canvas, pixels, sorter, k, float(t0), count)
+        for k in range(mask.shape[0]):
+            if dirty[k]:
+                paint(k, planes, mask[k], orders[step], painted, surfaces, tables, cells, columns)
+                dirty[k], busy[k] = 0, 1
+            if busy[k] or due[k] < t0 + STEP_US:
+                count = _visit(k, float(t0), planes, armed, held, due, busy, batch, leak, refractory, count)
         while upcoming < noise_us.shape[0] and noise_us[upcoming] < t0 + STEP_US:
-            count = _noise(canvas, pixels, sorter, noise_us[upcoming], noise_place[upcoming], noise_mark[upcoming], t0, count)
+            moment, where = noise_us[upcoming], noise_place[upcoming]
+            if _noise_fires(moment, where, noise_mark[upcoming], planes, armed, held, busy, leak, refractory) and count < batch.shape[0]:
+                polarity = 1 if noise_mark[upcoming] > 0.0 else 0
+                batch[count, 0], batch[count, 1], batch[count, 2] = int(moment - t0), where, polarity
+                count += 1
             upcoming += 1
         if written + count > out.shape[0]:
             larger = np.empty(2 * (written + count), out.dtype)
             larger[:written] = out[:written]
             out = larger
-        _write(canvas, sorter, count, t0, out, written)
+        if count > 0:
+            _write(batch, slots, count, t0, out, written, columns)
         written += count
     return out[:written]
 
 
-@njit(cache=True, nogil=True)
-def _visit(canvas: Canvas, pixels: Pixels, sorter: Sorter, k: int, t0: float, count: int) -> int:
-    """One step of the 64 pixels of tile k; returns the number of events in the sorter."""
-    t1 = t0 + STEP_US
-    leak0, leak1 = pixels.leak * t0, pixels.leak * t1
-    busy, margin = 0, 1e9
+@njit(cache=True, nogil=True, error_model="numpy")
+def _visit(
+    k: int,
+    t0: float,
+    planes: Float32,
+    armed: Moments,
+    held: Moments,
+    due: Moments,
+    busy: Flags,
+    batch: Int32,
+    leak: float,
+    refractory: float,
+    count: int,
+) -> int:
+    """One step of the 64 pixels of tile k; returns the number of events in the batch.
+
+    The first loop has no branches, so that it compiles to vector instructions; most tiles in most steps need no more.
+    """
+    t1, one, zero = t0 + STEP_US, np.int32(1), np.int32(0)
+    leak0, leak1 = np.float32(leak * t0), np.float32(leak * t1)
+    moving, firing = zero, zero
     for i in range(TILE_PIXELS):
-        target, before = canvas.target[k, i], pixels.photo[k, i]
-        after = before + canvas.gain[k, i] * (target - before)
-        if abs(target - after) < SETTLED:
-            after = target
-        else:
-            busy = 1
-        pixels.photo[k, i] = after
-        v0, v1 = before + leak0, after + leak1
-        armed = pixels.armed[k, i]
-        if armed >= t1:
-            busy = 1
-            continue
-        if armed >= t0:
-            pixels.level[k, i] = v0 + (v1 - v0) * (armed - t0) / STEP_US
-        change = v1 - pixels.level[k, i]
-        if change >= pixels.theta_on[k, i] or change <= -pixels.theta_off[k, i]:
-            count = _fire(pixels, sorter, k, i, t0, v0, v1, count)
-            busy = 1
-        else:
-            margin = min(margin, pixels.theta_on[k, i] - change)
-    pixels.busy[k] = busy
-    pixels.due[k] = t1 + margin / pixels.leak if pixels.leak > 0.0 else 1e18
+        target, before = planes[k, TARGET, i], planes[k, PHOTO, i]
+        after = before + planes[k, GAIN, i] * (target - before)
+        after = target if abs(target - after) < SETTLED else after
+        planes[k, SCRATCH, i], planes[k, PHOTO, i] = before, after
+        moving += one if after != target else zero
+        change = after + leak1 - planes[k, LEVEL, i]
+        firing += one if (change >= planes[k, THETA_ON, i]) | (change <= -planes[k, THETA_OFF, i]) else zero
+    if firing > 0 or held[k] >= t0:
+        for i in range(TILE_PIXELS):
+            ready = armed[k, i]
+            if ready >= t1:
+                continue
+            v0, v1 = planes[k, SCRATCH, i] + leak0, planes[k, PHOTO, i] + leak1
+            if ready >= t0:
+                planes[k, LEVEL, i] = v0 + (v1 - v0) * (ready - t0) / STEP_US
+            change = v1 - planes[k, LEVEL, i]
+            if change >= planes[k, THETA_ON, i] or change <= -planes[k, THETA_OFF, i]:
+                count = _fire(k, i, t0, v0, v1, planes, armed, held, batch, refractory, count)
+    busy[k] = moving > 0 or held[k] >= t1
+    if not busy[k]:
+        due[k] = t1 + _margin(k, planes, leak1) / leak if leak > 0.0 else NEVER
     return count
 
 
-@njit(cache=True, nogil=True)
-def _fire(pixels: Pixels, sorter: Sorter, k: int, i: int, t0: float, v0: float, v1: float, count: int) -> int:
+@njit(cache=True, nogil=True, error_model="numpy")
+def _margin(k: int, planes: Float32, leaked: np.float32) -> float:
+    """How far the remembered level may sink before the first pixel of tile k makes an ON event, log units."""
+    margin = np.float32(1e9)
+    for i in range(TILE_PIXELS):
+        margin = min(margin, planes[k, THETA_ON, i] - (planes[k, PHOTO, i] + leaked - planes[k, LEVEL, i]))
+    return float(max(margin, np.float32(0.0)))
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _fire(
+    k: int,
+    i: int,
+    t0: float,
+    v0: float,
+    v1: float,
+    planes: Float32,
+    armed: Moments,
+    held: Moments,
+    batch: Int32,
+    refractory: float,
+    count: int,
+) -> int:
     """All events of one pixel in one step, v going from v0 to v1."""
-    t1, on, off = t0 + STEP_US, pixels.theta_on[k, i], pixels.theta_off[k, i]
-    while count < sorter.offset.shape[0]:
-        level = pixels.level[k, i]
+    t1, on, off = t0 + STEP_US, planes[k, THETA_ON, i], planes[k, THETA_OFF, i]
+    while count < batch.shape[0]:
+        level = planes[k, LEVEL, i]
         if v1 - level >= on:
             crossing, polarity = level + on, 1
         elif v1 - level <= -off:
@@ -206,47 +262,56 @@ def _fire(pixels: Pixels, sorter: Sorter, k: int, i: int, t0: float, v0: float, 
         else:
             break
         moment = t0 if v1 == v0 else t0 + STEP_US * (crossing - v0) / (v1 - v0)
-        moment = min(max(moment, t0, pixels.armed[k, i]), t1 - 1.0)
-        sorter.offset[count], sorter.place[count], sorter.polarity[count] = int(moment - t0), k * TILE_PIXELS + i, polarity
+        moment = min(max(moment, t0, armed[k, i]), t1 - 1.0)
+        batch[count, 0], batch[count, 1], batch[count, 2] = int(moment - t0), k * TILE_PIXELS + i, polarity
         count += 1
-        armed = moment + pixels.refractory_us
-        pixels.armed[k, i] = armed
-        if armed >= t1:
+        ready = moment + refractory
+        armed[k, i] = ready
+        held[k] = max(held[k], ready)
+        if ready >= t1:
             break
-        pixels.level[k, i] = v0 + (v1 - v0) * (armed - t0) / STEP_US
+        planes[k, LEVEL, i] = v0 + (v1 - v0) * (ready - t0) / STEP_US
     return count
 
 
-@njit(cache=True, nogil=True)
-def _noise(canvas: Canvas, pixels: Pixels, sorter: Sorter, moment: float, where: int, mark: float, t0: int, count: int) -> int:
-    """One candidate of the noise process: dropped where bright, outside or in the refractory time."""
+@njit(cache=True, nogil=True, error_model="numpy")
+def _noise_fires(
+    moment: float,
+    where: int,
+    mark: float,
+    planes: Float32,
+    armed: Moments,
+    held: Moments,
+    busy: Flags,
+    leak: float,
+    refractory: float,
+) -> bool:
+    """Whether a candidate of the noise process becomes an event: not where it is bright or in the refractory time. Resets the pixel."""
     k, i = where // TILE_PIXELS, where % TILE_PIXELS
-    bright = min(canvas.light[k, i], 1.0)
-    if abs(mark) < (1.0 - BRIGHT_NOISE) * bright or moment < pixels.armed[k, i] or count >= sorter.offset.shape[0]:
-        return count
-    sorter.offset[count], sorter.place[count], sorter.polarity[count] = int(moment - t0), where, 1 if mark > 0.0 else 0
-    pixels.armed[k, i] = moment + pixels.refractory_us
-    pixels.level[k, i] = pixels.photo[k, i] + pixels.leak * moment
-    pixels.busy[k] = 1
-    return count + 1
+    bright = min(planes[k, LIGHT, i], 1.0)
+    if abs(mark) < (1.0 - BRIGHT_NOISE) * bright or moment < armed[k, i]:
+        return False
+    armed[k, i] = moment + refractory
+    held[k] = max(held[k], armed[k, i])
+    planes[k, LEVEL, i] = planes[k, PHOTO, i] + leak * moment
+    busy[k] = 1
+    return True
 
 
-@njit(cache=True, nogil=True)
-def _write(canvas: Canvas, sorter: Sorter, count: int, t0: int, out: npt.NDArray[np.void], written: int) -> None:
+@njit(cache=True, nogil=True, error_model="numpy")
+def _write(batch: Int32, slots: Int32, count: int, t0: int, out: npt.NDArray[np.void], written: int, columns: int) -> None:
     """Counting sort by time (stable) into the output."""
-    if count == 0:
-        return
-    slots = sorter.slots
-    slots[:] = 0
+    for n in range(slots.shape[0]):
+        slots[n] = 0
     for n in range(count):
-        slots[sorter.offset[n] + 1] += 1
+        slots[batch[n, 0] + 1] += 1
     for n in range(1, slots.shape[0]):
         slots[n] += slots[n - 1]
     for n in range(count):
-        row = written + slots[sorter.offset[n]]
-        slots[sorter.offset[n]] += 1
-        k, i = sorter.place[n] // TILE_PIXELS, sorter.place[n] % TILE_PIXELS
-        out[row].timestamp = t0 + sorter.offset[n]
-        out[row].x = (k % canvas.columns) * TILE + i % TILE
-        out[row].y = (k // canvas.columns) * TILE + i // TILE
-        out[row].polarity = sorter.polarity[n]
+        row = written + slots[batch[n, 0]]
+        slots[batch[n, 0]] += 1
+        k, i = batch[n, 1] // TILE_PIXELS, batch[n, 1] % TILE_PIXELS
+        out[row].timestamp = t0 + batch[n, 0]
+        out[row].x = (k % columns) * TILE + i % TILE
+        out[row].y = (k // columns) * TILE + i // TILE
+        out[row].polarity = batch[n, 2]
