@@ -33,7 +33,7 @@ class Worker:
     def __init__(self, source: Source, connection: Connection) -> None:
         self._source = source
         self._connection = connection
-        self._beat_at = 0.0
+        self._beat_at = self._alive_at = 0.0
         self._state: Notice | None = None
 
     def run(self) -> None:
@@ -90,10 +90,14 @@ class Worker:
             self._connection.flush()
 
     def _beat(self) -> None:
-        if time.monotonic() >= self._beat_at:
+        """Tell the watchdog and, if nothing else has been said for a while, the engine that this loop still turns."""
+        now = time.monotonic()
+        if now >= self._alive_at:
             _still_alive()
+            self._alive_at = now + HEARTBEAT_S
+        if now >= self._beat_at:
             self._transmit(Heartbeat())
-            self._beat_at = time.monotonic() + HEARTBEAT_S
+            self._beat_at = now + HEARTBEAT_S
 
 
 def _still_alive() -> None:

@@ -28,7 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("file")
     parser.add_argument("where", help="a TCP port of 127.0.0.1, or the path of a UNIX socket")
-    parser.add_argument("--speed", type=float, default=1.0, help="0: as fast as possible")
+    parser.add_argument("--speed", type=float, default=1.0, help="dv drops packets when a client cannot keep up")
     parser.add_argument("--packet-ms", type=float, default=1.0)
     parser.add_argument("--compression", default="NONE", choices=[*dv.CompressionType.__members__])
     parser.add_argument("--stay", action="store_true")
@@ -49,14 +49,11 @@ def main() -> None:
     first, last = events.getLowestTime(), events.getHighestTime()
     begin = time.monotonic()
     for start in range(first, last + 1, step):
-        if arguments.speed:
-            time.sleep(max(0.0, begin + (start + step - first) / 1e6 / arguments.speed - time.monotonic()))
+        time.sleep(max(0.0, begin + (start + step - first) / 1e6 / arguments.speed - time.monotonic()))
         packet = events.sliceTime(start, start + step)
         if packet.size():
             writer.writeEvents(packet)
-    while writer.getQueuedPacketCount() > 0:
-        time.sleep(0.005)
-    time.sleep(0.2)
+    time.sleep(0.5)  # its queue cannot be waited for: it never empties once the client has gone
     print("END", flush=True)
     while arguments.stay:
         time.sleep(0.1)
