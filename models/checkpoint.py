@@ -105,6 +105,7 @@ def save(path: str | Path, tensors: dict[str, npt.NDArray[Any]], metadata: Metad
     try:
         contiguous = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
         save_file(contiguous, scratch, {ENTRY: json.dumps(metadata, ensure_ascii=False)})
+        scratch.chmod(0o644)  # the library makes it private
         scratch.replace(path)
     except (OSError, SafetensorError) as error:
         scratch.unlink(missing_ok=True)

@@ -219,10 +219,14 @@ def activity_loss(membranes: Sequence[Tensor], layers: Sequence[EGRU], target: f
 
 
 class Stack(nn.Module):
-    """EGRU layers one above the other; the outputs of a layer are the inputs of the next in the same step."""
+    """EGRU layers one above the other; the outputs of a layer are the inputs of the next in the same step.
 
-    def __init__(self, inputs: int, hidden: Sequence[int], options: Options | None = None) -> None:
+    `dropout` is the probability, in training, that an output does not reach the layer above.
+    """
+
+    def __init__(self, inputs: int, hidden: Sequence[int], options: Options | None = None, dropout: float = 0.0) -> None:
         super().__init__()
+        self.between = nn.Dropout(dropout)
         self.layers = nn.ModuleList(EGRU(into, units, options) for into, units in zip([inputs, *hidden], hidden, strict=False))
 
     def start(self, batch: int) -> list[State]:
@@ -233,7 +237,7 @@ class Stack(nn.Module):
         """x [T, B, inputs] -> outputs and membranes of every layer (each [T, B, H_l]) and the states after the last step."""
         outputs, membranes, after = [], [], []
         for index, layer in enumerate(self.layers):
-            x, c, state = layer(x, None if states is None else states[index])
+            x, c, state = layer(self.between(x) if index else x, None if states is None else states[index])
             outputs.append(x)
             membranes.append(c)
             after.append(state)

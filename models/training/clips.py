@@ -1,0 +1,128 @@
+"""Simulated clips as frames, kept on disk so that an epoch costs no simulation.
+
+A clip is `SECONDS` of a simulated person (`pipeline.simulator`) seen through the live application's own filters and pooling
+(`pipeline.frames`). Each is kept in two takes:
+
+    plain     every event, default filters;
+    poor      events thinned to a rate drawn between 2,000/s and all of them, as if the person stood further away or in less light,
+              noise added evenly over the sensor, and for some the filters off or of another length.
+
+Real recordings of a person at a distance have 3,400 to 5,200 events/s, a good part of it noise, and the second take is what brings the
+training there. One clip in four is of the narrow preset (`dvs128`), the others are `wide`.
+
+Clips are numbered, and number n of a split is the same whatever else is generated: kind n mod 12 (the 11 gestures and idle), seed from n.
+They lie in shards of `SHARD` clips, ``train-0007.npy`` (uint8 counts, memory-mapped when read) and ``train-0007.info.npy``.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from pipeline.errors import UserError
+from pipeline.events import EVENT_DTYPE, Events
+from pipeline.filters import NO_FILTERS, FilterSettings
+from pipeline.frames import GRID, WINDOW_US, Framer
+from pipeline.simulator import GESTURES, IDLE, Simulator
+
+SECONDS = 3
+FRAMES = SECONDS * 1_000_000 // WINDOW_US
+KINDS = (*GESTURES, IDLE)
+LABELS = (*range(len(GESTURES)), GESTURES.index("other_gestures"))
+"""Class of every kind. Idle is trained as `other_gestures`: no class of its own, and never one of the ten."""
+TAKES = 2
+SHARD = 4 * len(KINDS)
+SPLITS = {"train": 0, "held-out": 1 << 30}
+"""Where the seeds of a split begin; they never meet."""
+WIDTH = HEIGHT = 128
+LEAST_RATE = 2_000.0
+MOST_NOISE = 3_000.0
+"""Events/s added evenly over the sensor at most: 0.18 a pixel."""
+POOR_FILTERS = (FilterSettings(), FilterSettings(), FilterSettings(), NO_FILTERS, FilterSettings(background_us=4_000, hot_pixel=False))
+
+Counts = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Clips:
+    """Clips of one split, each take counted as one: frames uint8 [FRAMES, 2, 32, 32], class, and the frame in which movement begins."""
+
+    counts: list[Counts]
+    label: npt.NDArray[np.int64]
+    onset: npt.NDArray[np.int64]
+    kind: npt.NDArray[np.int64]
+    """Index into KINDS: tells idle from other gestures."""
+
+    def __len__(self) -> int:
+        return len(self.counts)
+
+
+def poor(events: Events, rng: np.random.Generator) -> Events:
+    """The events of a clip thinned at random and with noise added, in order of time."""
+    rate = max(len(events) / SECONDS, LEAST_RATE)
+    keep = float(np.exp(rng.uniform(np.log(LEAST_RATE), np.log(rate)))) / rate
+    thinned = events[rng.random(len(events)) < keep]
+    noise = np.zeros(rng.poisson(rng.uniform(0, MOST_NOISE) * rng.random() * SECONDS), EVENT_DTYPE)
+    noise["timestamp"] = rng.integers(0, SECONDS * 1_000_000, len(noise))
+    noise["x"], noise["y"] = rng.integers(0, WIDTH, len(noise)), rng.integers(0, HEIGHT, len(noise))
+    noise["polarity"] = rng.random(len(noise)) < 0.5
+    both = np.concatenate([thinned, noise]).astype(EVENT_DTYPE)
+    return both[np.argsort(both["timestamp"], kind="stable")]
+
+
+def frames(events: Events, settings: FilterSettings) -> Counts:
+    """The FRAMES frames of a clip that starts at time 0, counts above 255 cut."""
+    counts = Framer(WIDTH, HEIGHT, settings).process(events, SECONDS * 1_000_000).counts
+    return np.minimum(counts[:FRAMES], 255).astype(np.uint8)
+
+
+def make(split: str, number: int) -> tuple[list[Counts], tuple[int, int]]:
+    """Clip `number` of `split`: its takes, and (kind, onset frame)."""
+    kind, seed = number % len(KINDS), SPLITS[split] + number
+    simulator = Simulator(KINDS[kind], seed, "dvs128" if number // len(KINDS) % 4 == 3 else "wide", WIDTH, HEIGHT)
+    events = simulator.advance(SECONDS * 1_000_000).astype(EVENT_DTYPE)
+    rng = np.random.default_rng((seed, 77))
+    takes = [frames(events, FilterSettings()), frames(poor(events, rng), POOR_FILTERS[rng.integers(len(POOR_FILTERS))])]
+    return takes, (kind, min(simulator.truth.onset_us // WINDOW_US, FRAMES - 1))
+
+
+def prepare(folder: Path, split: str, clips: int) -> None:
+    """Generate what is missing of the first `clips` clips of `split` (rounded up to whole shards) in `folder`."""
+    missing = [index for index in range(-(-clips // SHARD)) if not _shard(folder, split, index).exists()]
+    if not missing:
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        for index in tqdm(missing, desc=f"{split} clips", unit=f"x{SHARD}", mininterval=2):
+            _write_shard(folder, split, index)
+    except OSError as error:
+        raise UserError(f"The clips could not be written to {folder} ({error.strerror}); a thousand of them take 0.5 GB.") from error
+
+
+def _write_shard(folder: Path, split: str, index: int) -> None:
+    path = _shard(folder, split, index)
+    counts = np.zeros((SHARD * TAKES, FRAMES, 2, GRID, GRID), np.uint8)
+    info = np.zeros((SHARD * TAKES, 2), np.int64)
+    for place in range(SHARD):
+        takes, about = make(split, index * SHARD + place)
+        for take, content in enumerate(takes):
+            counts[place * TAKES + take], info[place * TAKES + take] = content, about
+    np.save(path.with_suffix(".info.npy"), info)
+    scratch = path.with_suffix(".part.npy")
+    np.save(scratch, counts)
+    scratch.replace(path)  # a shard that has its name is complete
+
+
+def read(folder: Path, split: str, clips: int) -> Clips:
+    """The first `clips` clips (rounded up to whole shards) of `split`, all takes; `prepare` comes first. Memory-mapped."""
+    paths = [_shard(folder, split, index) for index in range(-(-clips // SHARD))]
+    info = np.concatenate([np.load(path.with_suffix(".info.npy")) for path in paths])
+    counts = [clip for path in paths for clip in np.load(path, mmap_mode="r")]
+    kind, onset = info.T
+    return Clips(counts, np.array(LABELS)[kind], onset, kind)
+
+
+def _shard(folder: Path, split: str, index: int) -> Path:
+    return folder / f"{split}-{index:04d}.npy"
