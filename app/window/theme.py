@@ -62,8 +62,8 @@ class Scale:
 
 
 def scale_for(height: int, zoom: float = 1.0) -> Scale:
-    """The scale for a window `height` pixels high: grows with the root of the height, in steps, so that dragging a border is calm."""
-    automatic = min(max((height / BASE_HEIGHT) ** 0.6, 0.92), 2.0)
+    """The scale for a window `height` pixels high: grows slower than the height, in steps, so that dragging a border is calm."""
+    automatic = min(max((height / BASE_HEIGHT) ** 0.7, 0.9), 2.2)
     return Scale(round(automatic * zoom * 12) / 12)
 
 
@@ -132,6 +132,7 @@ def style_sheet(scale: Scale) -> str:
     QPushButton#recording {{ background: #6a1f1f; border-color: {BAD}; }}
     QLineEdit, QAbstractSpinBox, QComboBox {{ background: {GROUND}; border: 1px solid {LINE}; border-radius: {px(4)}px;
         padding: {px(3)}px {px(6)}px; selection-background-color: {ACCENT}; selection-color: {GROUND}; }}
+    QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: 0; border: none; }}
     QComboBox::drop-down {{ border: none; width: {px(16)}px; }}
     QComboBox QAbstractItemView {{ background: {RAISED}; border: 1px solid {LINE}; selection-background-color: #173b52; }}
     QTextEdit {{ background: {GROUND}; border: 1px solid {LINE}; border-radius: {px(4)}px; padding: {px(4)}px; }}
@@ -139,6 +140,7 @@ def style_sheet(scale: Scale) -> str:
     QMenu::item {{ padding: {px(5)}px {px(18)}px; border-radius: {px(3)}px; }}
     QMenu::item:selected {{ background: #173b52; }}
     QToolTip {{ background: {RAISED}; color: {TEXT}; border: 1px solid {LINE}; padding: {px(4)}px; }}
+    QSlider {{ min-height: {px(18)}px; }}
     QSlider::groove:horizontal {{ height: {px(6)}px; background: {LINE}; border-radius: {px(3)}px; }}
     QSlider::sub-page:horizontal {{ background: {ACCENT}; border-radius: {px(3)}px; }}
     QSlider::handle:horizontal {{ width: {px(14)}px; margin: -{px(5)}px 0; border-radius: {px(7)}px; background: {TEXT}; }}

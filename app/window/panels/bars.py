@@ -23,6 +23,7 @@ class ConfidenceBars(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMouseTracking(True)
         self.setAccessibleName("Confidence of every gesture")
         self.setToolTip("Confidence of every gesture. Drag the line to set the threshold.")
@@ -33,6 +34,7 @@ class ConfidenceBars(QWidget):
         self.threshold = 0.5
         self._scale = Scale(1.0)
         self._ground: QPixmap | None = None
+        self._track: QRect | None = None
         self._dragging = False
 
     def sizeHint(self) -> QSize:
@@ -46,14 +48,15 @@ class ConfidenceBars(QWidget):
     def rescale(self, scale: Scale) -> None:
         """New type size."""
         self._scale = scale
-        self._ground = None
+        self._ground = self._track = None
         self.updateGeometry()
         self.update()
 
     def show_labels(self, labels: tuple[str, ...]) -> None:
         """The classes, in the order of the scores."""
         if labels != self.labels:
-            self.labels, self.scores, self._ground = labels, (), None
+            self.labels, self.scores = labels, ()
+            self._ground = self._track = None
             self.updateGeometry()
             self.update()
 
@@ -70,6 +73,11 @@ class ConfidenceBars(QWidget):
 
     def track(self) -> QRect:
         """The area that the bars of 0 to 100 % may fill."""
+        if self._track is None:
+            self._track = self._measure()
+        return self._track
+
+    def _measure(self) -> QRect:
         metrics = QFontMetrics(self._font())
         left = max((metrics.horizontalAdvance(gesture_name(name)) for name in self.labels), default=0) + self._scale.px(11)
         left = min(left, self.width() // 2)
@@ -92,7 +100,7 @@ class ConfidenceBars(QWidget):
     def _font(self) -> QFont:
         rows = max(len(self.labels), 11)
         font = self._scale.font(12.5)
-        font.setPixelSize(min(font.pixelSize(), max(int(self.height() / rows * 0.72), 8)))
+        font.setPixelSize(min(font.pixelSize(), max(int(self.height() / rows * 0.78), 8)))
         return font
 
     def _draw_ground(self) -> QPixmap:
@@ -144,7 +152,7 @@ class ConfidenceBars(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """The ground is of another size."""
-        self._ground = None
+        self._ground = self._track = None
 
     def _near_line(self, x: float) -> bool:
         return bool(self.labels) and abs(x - self.line_x()) <= self._scale.px(GRAB_PX)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from PySide6.QtCore import QPointF, Qt, Signal
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen, QPolygonF
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QAbstractSpinBox, QComboBox, QFrame, QHBoxLayout, QLabel, QLineEdit, QVBoxLayout, QWidget
 
 from app.window.state import Topic, WindowState
 from app.window.theme import MUTED, Scale
@@ -84,3 +84,10 @@ def quiet(widget: QWidget) -> QWidget:
     """Keep a control out of the way of the window's own keys: it takes the focus by Tab or for typing, not by a click."""
     widget.setFocusPolicy(Qt.FocusPolicy.TabFocus)
     return widget
+
+
+def roomy(spin: QAbstractSpinBox) -> None:
+    """Keep the figures of a spin box off its frame: the style sheet's padding does not reach the line edit inside."""
+    edit = spin.findChild(QLineEdit)
+    if edit is not None:
+        edit.setTextMargins(5, 0, 2, 0)

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QSizePolicy,
     QSpinBox,
     QTextEdit,
     QWidget,
@@ -20,7 +21,7 @@ from PySide6.QtWidgets import (
 
 from app.window import theme
 from app.window.figures import milliseconds, three
-from app.window.panels.base import Panel, quiet
+from app.window.panels.base import Panel, quiet, roomy
 from app.window.state import Topic, Turn, WindowState
 from app.window.theme import Scale
 
@@ -143,9 +144,11 @@ class ChatPanel(Panel):
         line.addWidget(self.send_button)
         line.addWidget(self.stop_button)
         self.seed = _spin(QSpinBox(), 0, 2**31 - 1, 1, "Seed", "The same seed, prompt and memory give the same answer")
-        self.temperature = _spin(QDoubleSpinBox(), 0.0, 5.0, 0.8, "Temperature", "0: always the likeliest token; higher: more daring")
+        self.temperature = _spin(
+            QDoubleSpinBox(), 0.0, 5.0, 0.8, "Temp.", "Temperature. 0: always the likeliest token; higher: more daring"
+        )
         self.temperature.setSingleStep(0.05)
-        self.top_k = _spin(QSpinBox(), 0, 10_000, 40, "Top-k", "Only the k likeliest tokens may be drawn (0: all)")
+        self.top_k = _spin(QSpinBox(), 0, 10_000, 40, "Top-k", "Top-k. Only the k likeliest tokens may be drawn (0: all)")
         self.tokens = _spin(QSpinBox(), 1, 2000, 200, "Tokens", "The longest answer, in tokens")
         self.options = QHBoxLayout()
         for spin in (self.seed, self.temperature, self.top_k, self.tokens):
@@ -196,6 +199,12 @@ class ChatPanel(Panel):
             self.model.setText(name)
             self.model.setToolTip(f"{WHAT_IT_IS}\nWeights: {name} {digest}")
         self._show_buttons()
+        if changed & ~Topic.CHAT or not state.chat_busy:
+            self._show_figures()
+
+    def _show_figures(self) -> None:
+        """At the pace of the status messages: nobody reads figures that change with every token."""
+        state = self.state
         parts = [f"{three(state.tokens_per_s)} tokens/s"] if state.tokens_per_s else []
         if state.first_token_ms == state.first_token_ms:
             parts.append(f"first token {milliseconds(state.first_token_ms)}")
@@ -237,5 +246,6 @@ def _spin(spin: Spin, least: float, most: float, value: float, name: str, tip: s
     spin.setToolTip(tip)
     spin.setAccessibleName(name)
     spin.setPrefix(f"{name}  ")
-    spin.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+    spin.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+    roomy(spin)
     return spin

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QPushButton, QSpinBox, QWidget
 
-from app.window.panels.base import Choice, Panel
+from app.window.panels.base import Choice, Panel, roomy
 from app.window.state import Settings, Topic, WindowState
 
 POLARITIES = (("both", "ON and OFF"), ("on", "ON only"), ("off", "OFF only"))
@@ -91,9 +91,9 @@ class FiltersPanel(Panel):
 
 def _spin(least: int, most: int, value: int) -> QSpinBox:
     spin = QSpinBox()
-    spin.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
     spin.setRange(least, most)
     spin.setValue(value)
     spin.setSuffix(" µs")
     spin.setKeyboardTracking(False)
+    roomy(spin)
     return spin

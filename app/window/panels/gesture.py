@@ -10,7 +10,7 @@ from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QSizePolicy, 
 from app.window import theme
 from app.window.figures import gesture_name
 from app.window.panels.bars import ConfidenceBars
-from app.window.panels.base import Panel
+from app.window.panels.base import Panel, roomy
 from app.window.panels.ribbon import HistoryRibbon
 from app.window.state import Decision, Topic, WindowState
 from app.window.theme import Scale
@@ -28,6 +28,7 @@ class Verdict(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.headline, self.reason = "No gesture", ""
         self._colour = QColor(theme.MUTED)
         self._scale = Scale(1.0)
@@ -61,6 +62,7 @@ class Verdict(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Both lines; afterwards, once the window's picture has been handed over, `painted`."""
         painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor(theme.PANEL))
         px = self._scale.px
         font = self._scale.font(28, bold=True)
         painter.setFont(font)
@@ -112,7 +114,7 @@ class GesturePanel(Panel):
         label = QLabel(name)
         label.setObjectName("muted")
         spin = QDoubleSpinBox()
-        spin.setButtonSymbols(QDoubleSpinBox.ButtonSymbols.NoButtons)
+        roomy(spin)
         spin.setRange(0.0, top)
         spin.setSingleStep(step)
         spin.setDecimals(decimals)

@@ -41,6 +41,7 @@ class StageBars(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setAccessibleName("Latency of every stage")
         self._scale = Scale(1.0)
         self.stages: list[tuple[str, float, float]] = []
@@ -65,6 +66,7 @@ class StageBars(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """All rows."""
         painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor(theme.PANEL))
         if not self.stages:
             painter.setPen(QColor(theme.MUTED))
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "no decision yet")

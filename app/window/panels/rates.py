@@ -40,6 +40,7 @@ class RateCurve(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setAccessibleName("Event rate of the last minute")
         self.setToolTip("Events a second over the last minute: bright, from the sensor; filled, after the filters")
         self._scale = Scale(1.0)
@@ -64,6 +65,7 @@ class RateCurve(QWidget):
     def paintEvent(self, event: QPaintEvent) -> None:
         """Grid, filled curve of kept events, line of all events."""
         painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor(theme.PANEL))
         px = self._scale.px
         painter.setFont(self._scale.font(11))
         height = painter.fontMetrics().height()

@@ -18,6 +18,7 @@ class HistoryRibbon(QWidget):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setAccessibleName("Gestures of the last 30 seconds")
         self.setToolTip("Gestures of the last 30 seconds (sensor time), the newest at the right; dark where none was accepted")
         self._scale = Scale(1.0)
@@ -47,6 +48,7 @@ class HistoryRibbon(QWidget):
         """The band, then the time below it."""
         px = self._scale.px
         painter = QPainter(self)
+        painter.fillRect(self.rect(), QColor(theme.PANEL))
         width = self.width()
         band = QRectF(0, 0, width, px(26))
         painter.fillRect(band, QColor(theme.RAISED))
