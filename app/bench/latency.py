@@ -4,7 +4,6 @@ Everything runs as it does live, language model included; in the second half the
 """
 
 import tempfile
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -26,15 +25,19 @@ def run(seconds: float = 3.0) -> dict[str, Any]:
         return {"quiet": _measure(source, talk=False), "with the language model writing": _measure(source, talk=True)}
 
 
+def _talk(engine: Engine) -> None:
+    """Prompts enough to keep the language model writing for as long as the recording plays."""
+    for seed in range(500):
+        if engine.chat:
+            engine.chat.ask(Prompt("hello", Sampling(temperature=1.0, seed=seed), 2000))
+
+
 def _measure(source: str, talk: bool) -> dict[str, Any]:
     decisions: list[Message] = []
     with Engine(EngineSettings(source), decisions.append) as engine:
-        talker = threading.Timer(0.0, lambda: [engine.chat and engine.chat.ask(Prompt("hello", Sampling(seed=n), 2000)) for n in range(50)])
         if talk:
-            talker.start()
+            _talk(engine)
         engine.run()
-        if talk:
-            talker.join()
     figures: dict[str, Any] = {}
     for stage in STAGES:
         p50, p95 = percentiles(decision["latency_ms"][stage] for decision in decisions if stage in decision["latency_ms"])

@@ -147,12 +147,12 @@ class Recognition:
             while (item := self._queue.get()) is not None and not self._stopping.is_set():
                 if isinstance(item, Packet):
                     self._process(self._newest(item))
-                elif item is End:
+                elif isinstance(item, tuple):
+                    self._open(*item)
+                else:
                     if self._framer:
                         self._decide(self._framer.flush(), time.monotonic_ns(), {})
                     self._on_end()
-                else:
-                    self._open(*item)
         except BaseException as error:
             self._on_crash(error)
 
