@@ -3,7 +3,7 @@
 import numpy as np
 
 from pipeline.errors import USAGE, UserError
-from pipeline.events import EVENT_DTYPE, Events, empty_events
+from pipeline.events import EVENT_DTYPE, Events, empty_events, join_events
 from pipeline.simulator.body import draw_body
 from pipeline.simulator.draw import Draw, Stream
 from pipeline.simulator.figure import IDLE, Figure, Truth, draw_camera
@@ -77,7 +77,7 @@ class Simulator:
         parts = [self._kept]
         while self._stepped_us < end:
             parts.append(self._step(-(-(end - self._stepped_us) // STEP_US)))
-        events = np.concatenate(parts)
+        events = join_events(parts)
         cut = int(np.searchsorted(events["timestamp"], end))
         self._kept, self._now_us = events[cut:], end
         return events[:cut]

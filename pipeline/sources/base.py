@@ -182,13 +182,3 @@ class Intake:
         self._repaired = self._refused = 0
         self._jumped = False
         return Packet(events, status)
-
-
-def joined(parts: list[Events]) -> Events:
-    """The events of all parts as one array (`np.concatenate` alone packs the 16-byte layout to 13 bytes)."""
-    if len(parts) == 1:
-        return parts[0]
-    whole = empty_events() if not parts else np.empty(sum(len(part) for part in parts), parts[0].dtype)
-    if parts:
-        np.concatenate(parts, out=whole)
-    return whole

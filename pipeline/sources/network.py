@@ -18,9 +18,9 @@ from collections import deque
 from typing import Any
 
 from pipeline.errors import UserError
-from pipeline.events import Events, SourceInfo
+from pipeline.events import Events, SourceInfo, join_events
 from pipeline.formats.aedat4.container import PACKET_HEADER, Damaged, Stream, decompress, parse_header, unpack_events
-from pipeline.sources.base import Intake, Item, Notice, Options, joined
+from pipeline.sources.base import Intake, Item, Notice, Options
 from pipeline.sources.spec import Spec
 
 CONNECT_S = 5.0
@@ -100,7 +100,7 @@ class NetworkSource:
         if not self._greeted:
             self._greeted = True
             self._begin(stream)
-        events = joined([admitted for raw in arrived if len(admitted := self._intake.admit(raw))])
+        events = join_events([admitted for raw in arrived if len(admitted := self._intake.admit(raw))])
         if len(events):
             self._items.append(self._intake.live_packet(events))
         elif (quiet := self._intake.quiet_packet(QUIET_MARGIN_US)) is not None:

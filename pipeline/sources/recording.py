@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import PARTIAL, UserError
-from pipeline.events import Events, Packet, SourceInfo
+from pipeline.events import Events, Packet, SourceInfo, join_events
 from pipeline.formats.aedat4 import Aedat4Reader
 from pipeline.frames import WINDOW_US
-from pipeline.sources.base import Intake, Item, Notice, Options, check_speed, joined, up_to_window
+from pipeline.sources.base import Intake, Item, Notice, Options, check_speed, up_to_window
 
 SLICE_US = 5_000
 GAP_US = 2_000_000
@@ -171,7 +171,7 @@ class RecordingSource:
                 self._ahead = events[cut:]
                 break
             self._ahead = None
-        return joined(parts)
+        return join_events(parts)
 
     def _peek(self) -> Events | None:
         """Events that come next; None at the end."""

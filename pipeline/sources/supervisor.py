@@ -33,7 +33,7 @@ __all__ = ["Notice", "Spec", "SupervisedSource", "parse_spec"]
 
 SILENCE_S = 5.0
 """A worker that says nothing for this long, not even a heartbeat, is hung."""
-STARTING_S = 30.0
+STARTING_S = 60.0
 """The first sign of life may take longer: a cold disk, compiled code to be built."""
 BACKOFF_S = (0.2, 0.5, 1.0, 2.0, 5.0)
 HEALTHY_S = 10.0

@@ -23,7 +23,7 @@ from pipeline.sources.link import Command, Connection, Heartbeat, Message, split
 from pipeline.sources.spec import Spec, parse_spec
 
 HEARTBEAT_S = 0.5
-STUCK_S = 30
+STUCK_S = 60
 """Without a turn of the loop for this long the process ends itself."""
 
 
@@ -115,7 +115,14 @@ def make_source(spec: Spec, options: Options) -> Source:
             from pipeline.sources.network import NetworkSource
 
             return NetworkSource(spec, options)
-    raise UserError(f"{spec.text} cannot be opened.")
+        case "camera":
+            from pipeline.sources.camera import CameraSource, dv_cameras
+
+            return CameraSource(spec.text, spec.serial, options, dv_cameras())
+        case "simulated":
+            from pipeline.sources.simulated import SimulatedSource
+
+            return SimulatedSource(spec.text, spec.seed, spec.gesture, options)
 
 
 def main(arguments: list[str]) -> int:

@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.events import Events
+from pipeline.events import Events, join_events
 from pipeline.formats.aedat4.container import (
     PACKET_HEADER,
     VERSION_LINE,
@@ -111,9 +111,7 @@ class Aedat4Writer:
         """Write the collected events as a packet. Raises UserError as `write` does."""
         if not self._pending:
             return
-        # not np.concatenate alone: it packs structured arrays and drops the padding
-        events = np.empty(self._pending_events, self._pending[0].dtype)
-        np.concatenate(self._pending, out=events)
+        events = join_events(self._pending)
         self._pending.clear()
         self._pending_events = 0
         payload = compress(pack_events(events), self._compression)
