@@ -1,6 +1,7 @@
 """Frames: pooling, windows, the promise that every event lands in exactly one frame, and the view's time surface."""
 
 import threading
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.protocol import TICK_US
+from pipeline import door, frames
 from pipeline.errors import UserError
 from pipeline.events import EVENT_DTYPE, Events, empty_events
 from pipeline.filters import NO_FILTERS, FilterSettings
@@ -251,6 +253,21 @@ def test_read_only_and_strided_packets_are_taken_as_they_come() -> None:
     strided = np.repeat(events, 2)[::2]
     assert same(frames_of(frozen, WIDTH, HEIGHT), wanted)
     assert same(frames_of(strided, WIDTH, HEIGHT), wanted)
+
+
+def test_whatever_array_events_come_in_nothing_is_compiled_again(tmp_path: Path) -> None:
+    frames.warm()
+    compiled = (frames._absorb, door._is_clean, door._repair)
+    before = [kernel.signatures for kernel in compiled]
+    surface = np.memmap(tmp_path / "surface", np.uint32, "w+", shape=(HEIGHT, WIDTH))
+    events = make_events(4, 300, 100_000)
+    events[5] = (0, 99, 99, 1)
+    for packet in (events, events[:1], events[::2], np.frombuffer(events.tobytes(), EVENT_DTYPE), empty_events()):
+        good, *_ = door.Door(WIDTH, HEIGHT).check(packet)
+        Framer(WIDTH, HEIGHT, ALL_FILTERS, surface=surface).process(good)
+    assert surface.any()
+    assert [kernel.signatures for kernel in compiled] == before
+    assert all(len(signatures) == 1 for signatures in before)
 
 
 @pytest.mark.parametrize(("width", "height"), [(0, 5), (5, -1), (32767, 32767)])

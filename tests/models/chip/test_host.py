@@ -216,6 +216,15 @@ def test_counts_of_another_shape_are_refused(counts: npt.NDArray[Any]) -> None:
         gesture_network(1, [16]).step(counts)
 
 
+def test_networks_of_any_size_run_on_kernels_compiled_once() -> None:
+    gesture_network(1, [1]).step(windows(1, 1)[0])
+    language_network(1, 1, [3, 1]).step(0)
+    frozen = windows(1, 1)[0]
+    frozen.flags.writeable = False
+    gesture_network(1, [16, 5]).step(frozen)
+    assert [len(kernel.signatures) for kernel in (host.event_product, host.gates, host.leak_towards)] == [1, 1, 1]
+
+
 def test_two_networks_in_two_threads_do_as_alone() -> None:
     counts = windows(3, 300, 0.5)
 
