@@ -63,7 +63,7 @@ class Tokenizer:
 
     @classmethod
     def train(cls, texts: Iterable[str], vocabulary: int = 2048) -> "Tokenizer":
-        """A tokenizer of `vocabulary` ids (markers and the 256 bytes included) learnt from `texts`."""
+        """A tokenizer of at most `vocabulary` ids, markers and the 256 bytes included, learnt from `texts` (fewer where they are short)."""
         inner = tokenizers.Tokenizer(tokenizers.models.BPE())
         inner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
         inner.decoder = tokenizers.decoders.ByteLevel()

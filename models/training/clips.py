@@ -22,7 +22,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from pipeline.errors import UserError
-from pipeline.events import EVENT_DTYPE, Events
+from pipeline.events import EVENT_DTYPE, Events, empty_events
 from pipeline.filters import NO_FILTERS, FilterSettings
 from pipeline.frames import GRID, WINDOW_US, Framer
 from pipeline.simulator import GESTURES, IDLE, Simulator
@@ -74,8 +74,9 @@ def poor(events: Events, rng: np.random.Generator) -> Events:
 
 def frames(events: Events, settings: FilterSettings) -> Counts:
     """The FRAMES frames of a clip that starts at time 0, counts above 255 cut."""
-    counts = Framer(WIDTH, HEIGHT, settings).process(events, SECONDS * 1_000_000).counts
-    return np.minimum(counts[:FRAMES], 255).astype(np.uint8)
+    framer = Framer(WIDTH, HEIGHT, settings)
+    framer.process(empty_events(), 0)  # the first window starts at 0, whenever the first event comes
+    return np.minimum(framer.process(events, SECONDS * 1_000_000).counts, 255).astype(np.uint8)
 
 
 def make(split: str, number: int) -> tuple[list[Counts], tuple[int, int]]:
