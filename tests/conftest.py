@@ -56,3 +56,14 @@ def no_thread_left_behind() -> Iterator[None]:
         if time.monotonic() > deadline:
             pytest.fail(f"threads left behind: {[t.name for t in left]}")
         time.sleep(0.01)
+
+
+@pytest.fixture(scope="session")
+def simulated_wave(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A recording of two seconds of a simulated wave, as `egret simulate` writes it."""
+    from app.cli import run_command
+
+    out = tmp_path_factory.mktemp("simulated") / "wave.aedat4"
+    arguments = ["simulate", "--gesture", "right_hand_wave", "--seed", "1", "--preset", "dvs128", "--duration", "2", "--out", str(out)]
+    assert run_command(arguments) == 0
+    return out

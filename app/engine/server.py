@@ -24,8 +24,10 @@ class _Client:
         self.incoming = b""
         self.outgoing: deque[bytes] = deque()
         self.waiting = 0
-        self.greeted = False
         self.hopeless = False
+        """To be cut off at the next turn."""
+        self.deaf = False
+        """It has hung up its end; what it said before that is still to be read."""
 
 
 class Server:
@@ -63,8 +65,7 @@ class Server:
         line = encode(message)
         with self._lock:
             for client in self._clients.values():
-                if client.greeted:
-                    self._append(client, line)
+                self._append(client, line)
         self._wake()
 
     def stop(self, timeout: float = 2.0) -> bool:
@@ -77,6 +78,8 @@ class Server:
 
     @staticmethod
     def _append(client: _Client, line: bytes) -> None:
+        if client.deaf:
+            return
         client.outgoing.append(line)
         client.waiting += len(line)
         client.hopeless |= client.waiting > MAX_BACKLOG
@@ -111,10 +114,9 @@ class Server:
             return
         connection.setblocking(False)
         client = _Client(connection)
+        self._append(client, encode(self._hello()))
         with self._lock:
             self._clients[connection] = client
-            self._append(client, encode(self._hello()))
-            client.greeted = True
         selector.register(connection, selectors.EVENT_READ)
 
     def _receive(self, selector: selectors.BaseSelector, client: _Client) -> None:
@@ -152,7 +154,8 @@ class Server:
                 with self._lock:
                     client.outgoing.appendleft(line)
             except OSError:
-                client.hopeless = True
+                client.deaf = True
+                client.outgoing.clear()
             if client.hopeless:
                 self._drop(selector, client)
                 continue

@@ -1,0 +1,116 @@
+"""Promises of the whole application: engine process, source process and window, on a real screen buffer."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commandline import dv_count, egret, environment
+from pytestqt.qtbot import QtBot
+
+from app.engine import session
+from app.window.mainwindow import MainWindow
+from pipeline.formats.aedat4 import Aedat4Reader
+
+
+@contextmanager
+def engine(*arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """An engine in a process of its own, ready for windows."""
+    command = [sys.executable, "-m", "app.cli", "run", "--stay", "--quiet", *arguments]
+    process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL)
+    try:
+        wait_for(lambda: session.answers(session.root() / str(process.pid)), "the engine to listen")
+        yield process
+    finally:
+        process.terminate()
+        assert process.wait(20) == 0
+
+
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    """Poll until `condition()` holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.02)
+
+
+def test_the_window_shows_events_a_label_and_text_of_a_real_wave_while_the_model_writes(wave_near: list[Path], qtbot: QtBot) -> None:
+    with engine("--source", str(wave_near[0]), "--loop") as process:
+        window = MainWindow(session.root() / str(process.pid))
+        qtbot.addWidget(window)
+        window.show()
+        qtbot.waitUntil(lambda: window.state.decision is not None, timeout=30_000)
+        window.client.send({"op": "chat", "prompt": "hello", "seed": 1, "temperature": 0.7, "top_k": 40, "tokens": 100})
+        qtbot.waitUntil(lambda: len(window.chat.transcript.toPlainText()) > 40, timeout=30_000)
+        decided = window.state.decision
+        qtbot.waitUntil(lambda: window.state.decision is not decided, timeout=10_000)
+        qtbot.wait(300)
+        picture = window.grab().toImage()
+        view = window.events.view
+        corner = view.mapTo(window, view.rect().topLeft())
+        colours = {picture.pixel(corner.x() + x, corner.y() + y) for x in range(0, view.width(), 3) for y in range(0, view.height(), 3)}
+        assert len(colours) > 20, "the event view is blank"
+        assert window.gesture.verdict.reason not in ("", "nothing has been decided yet")
+        assert "hello" in window.chat.transcript.toPlainText()
+        window.close()
+
+
+def test_killing_the_window_stops_neither_recognition_nor_recording_and_a_new_window_attaches(
+    wave_near: list[Path], tmp_path: Path
+) -> None:
+    out = tmp_path / "kept.aedat4"
+    with engine("--source", str(wave_near[0]), "--loop", "--record", str(out)) as process:
+        command = [sys.executable, "-m", "app.cli", "gui", "--attach"]
+        window = subprocess.Popen(command, env=environment(QT_QPA_PLATFORM="offscreen"))
+        wait_for(lambda: out.exists() and out.stat().st_size > 50_000, "the recording to grow")
+        os.kill(window.pid, signal.SIGKILL)
+        window.wait(10)
+        size = out.stat().st_size
+        wait_for(lambda: out.stat().st_size > size + 50_000, "the recording to go on")
+        picture = tmp_path / "again.png"
+        again = egret("gui", "--attach", "--screenshot", picture, "--after", "2", QT_QPA_PLATFORM="offscreen")
+        assert again.returncode == 0, again.stderr
+        assert picture.stat().st_size > 10_000
+        assert process.poll() is None
+    with Aedat4Reader(out) as reader:
+        times = np.concatenate([packet["timestamp"] for packet in reader.packets()])
+    assert (np.diff(times) >= 0).all()
+    assert len(times) == dv_count(out)
+
+
+def test_the_application_starts_takes_its_picture_and_leaves_nothing_running(simulated_wave: Path, tmp_path: Path, sessions: Path) -> None:
+    picture = tmp_path / "window.png"
+    ended = egret("gui", "--source", simulated_wave, "--screenshot", picture, "--after", "2", QT_QPA_PLATFORM="offscreen")
+    assert ended.returncode == 0, ended.stderr
+    assert picture.stat().st_size > 10_000
+    assert list(sessions.iterdir()) == []
+
+
+def test_without_a_screen_the_application_says_so_and_runs_headless(simulated_wave: Path) -> None:
+    kept = {name: value for name, value in environment().items() if name != "QT_QPA_PLATFORM"}
+    command = [sys.executable, "-m", "app.cli", "gui", "--source", str(simulated_wave)]
+    ended = subprocess.run(command, env=kept, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "no screen" in ended.stderr
+    assert "decisions from" in ended.stdout
+
+
+def test_a_picture_without_a_screen_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    kept = {name: value for name, value in environment().items() if name != "QT_QPA_PLATFORM"}
+    command = [sys.executable, "-m", "app.cli", "gui", "--screenshot", str(tmp_path / "x.png")]
+    ended = subprocess.run(command, env=kept, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 2
+    assert "QT_QPA_PLATFORM=offscreen" in ended.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--attach",)])
+def test_attaching_where_no_engine_runs_says_so(arguments: tuple[str, ...]) -> None:
+    ended = egret("gui", *arguments, QT_QPA_PLATFORM="offscreen")
+    assert ended.returncode == 1
+    assert "No engine is running" in ended.stderr
