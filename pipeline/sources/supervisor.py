@@ -248,7 +248,10 @@ class _Worker:
         self._closed()
 
     def end(self, timeout: float) -> bool:
-        """Ask it to end by closing the link, wait, else kill it; whether it ended by itself."""
+        """Ask it to end by closing the link, wait, else kill it; whether it ended by itself (it need not if it holds nothing yet)."""
+        if not self.alive:
+            self.kill()
+            return True
         self.connection.close()
         try:
             self._process.wait(timeout)

@@ -1,8 +1,9 @@
 """Where the packets of a recording lie: from its table, or by walking the file and finding the way back after damage.
 
-The table at the end is believed only if its packets lie in the file without a gap from the header to the table; a bit flipped in it then
-cannot cost an intact packet. Otherwise the packets are walked from header to header. Where a header makes no sense (its payload does not
-begin like a packet), the next place that does is searched, and what lies between counts as damaged.
+The table at the end is believed only if its packets lie in the file without a gap from the header to the table, and none that it gives
+to another stream says itself that it is of ours; a bit flipped in it then cannot cost an intact packet. Otherwise the packets are walked
+from header to header. Where a header makes no sense (its payload does not begin like a packet), the next place that does is searched,
+and what lies between counts as damaged.
 """
 
 import os
@@ -60,7 +61,16 @@ def _from_table(file: BinaryIO, position: int, begin: int, end: int, stream: int
     if (table.size < 0).any() or not np.array_equal(np.append(starts, position), ends):
         return None
     ours = table.stream == stream
+    if any(_stream_at(file, start) == stream for start in starts[~ours].tolist()):
+        return None
     return Layout(table.offset[ours], table.size[ours], int(table.elements[ours].sum()), whole=True)
+
+
+def _stream_at(file: BinaryIO, position: int) -> int:
+    """The stream that the packet at `position` says it is of."""
+    file.seek(position)
+    data = file.read(PACKET_HEADER.size)
+    return int(PACKET_HEADER.unpack(data)[0]) if len(data) == PACKET_HEADER.size else -1
 
 
 class _Walk:

@@ -92,9 +92,10 @@ class Aedat4Reader:
                 continue
             counted += len(events)
             if from_us is not None:
-                if len(events) and events["timestamp"][-1] < from_us:
+                later = np.flatnonzero(events["timestamp"] >= from_us)
+                if not len(later):
                     continue
-                events = events[int(np.argmax(events["timestamp"] >= from_us)) :]
+                events = events[later[0] :]
                 from_us = None
             if len(events):
                 yield events
