@@ -114,12 +114,13 @@ def clap(draw: Draw, body: Body, ranges: MotionRanges) -> Performance:
     tempo = draw_tempo(draw, ranges.clap_rate, ranges)
     opening, height, depth = draw.between(ranges.clap_open), draw.between(ranges.clap_y), draw.between(ranges.clap_z)
     sharpness, lift, share = draw.between((0.7, 1.2)), draw.between((0.0, 0.8)), draw.between((0.8, 1.2))
+    elbows_out = draw.between(ranges.clap_elbow_out)
 
     def arm(side: int) -> ArmFunction:
         def path(t: Array, phase: Array) -> ArmPath:
             gap = (0.5 - 0.5 * np.cos(phase)) ** sharpness
             x = OUT[side] * (0.04 + opening * (share if side == RIGHT else 2.0 - share) * gap)
-            return ArmPath(xyz(t, x, height, depth), xyz(t, OUT[side], 0.8, 0.0), xyz(t, -0.1 * OUT[side], -lift, 0.4))
+            return ArmPath(xyz(t, x, height, depth), xyz(t, OUT[side] * elbows_out, 1.0, 0.0), xyz(t, -0.1 * OUT[side], -lift, 0.4))
 
         return path
 

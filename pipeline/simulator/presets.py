@@ -124,6 +124,8 @@ class MotionRanges:
     clap_open: Range
     clap_y: Range
     clap_z: Range
+    clap_elbow_out: Range
+    """Where the elbow points, out against down."""
     wave_rate: Range
     wave_swing: Range
     wave_offset: Range
@@ -195,7 +197,7 @@ DVS128 = Preset(
         sleeves=0.0,
     ),
     sensor=SensorRanges(
-        threshold=(0.13, 0.25),
+        threshold=(0.11, 0.22),
         on_excess=(0.0, 0.2),
         mismatch=(0.15, 0.25),
         time_constant=(0.5e-3, 1.8e-3),
@@ -218,8 +220,9 @@ DVS128 = Preset(
         left_handed=0.0,
         clap_rate=(1.5, 3.0),
         clap_open=(0.05, 0.23),
-        clap_y=(0.18, 0.38),
-        clap_z=(0.2, 0.45),
+        clap_y=(0.16, 0.32),
+        clap_z=(0.25, 0.45),
+        clap_elbow_out=(0.3, 0.6),
         wave_rate=(1.0, 4.0),
         wave_swing=(0.2, 1.0),
         wave_offset=(-0.5, 0.7),
@@ -306,6 +309,7 @@ WIDE = Preset(
         clap_open=(0.05, 0.35),
         clap_y=(0.05, 0.42),
         clap_z=(0.15, 0.45),
+        clap_elbow_out=(0.2, 1.2),
         wave_rate=(0.8, 4.5),
         wave_swing=(0.2, 1.1),
         wave_offset=(-0.5, 0.8),
