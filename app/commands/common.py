@@ -52,5 +52,5 @@ def json_line(message: dict[str, Any], model: dict[str, str] | None = None) -> N
 
 
 def progress(items: Iterable[T], what: str, total: float | None = None, unit: str = "") -> "tqdm[T]":
-    """`items` with a progress bar on stderr, shown from two seconds on."""
-    return tqdm(items, desc=what, total=total, unit=unit, delay=2.0, file=sys.stderr, leave=False, dynamic_ncols=True)
+    """`items` with a progress bar on stderr, shown from two seconds on, and only to people."""
+    return tqdm(items, desc=what, total=total, unit=unit, delay=2.0, file=sys.stderr, leave=False, dynamic_ncols=True, disable=None)

@@ -44,10 +44,13 @@ def run(arguments: argparse.Namespace) -> int:
     model: dict[str, str] = {}
 
     def tell(message: dict[str, Any]) -> None:
-        if arguments.json:
-            json_line(message, model)
-        else:
-            print(readable(message), flush=True)
+        try:
+            if arguments.json:
+                json_line(message, model)
+            else:
+                print(readable(message), flush=True)
+        except BrokenPipeError:  # whoever read our output has gone; the summary will meet that too, and end as the command line ends it
+            engine.stop()
 
     engine = Engine(settings, None if arguments.quiet else tell)
     model.update(engine.models.gesture_id)

@@ -202,7 +202,7 @@ class Engine:
                         self.recognition.end()
                         return
         except UserError as error:
-            self._orders.put({"op": "failed", "sentence": str(error), "exit_code": error.exit_code})
+            self._noticed(Notice("error", "failed", str(error), error.exit_code))
         except BaseException as error:
             self._crashed(error)
 

@@ -8,6 +8,7 @@ from models import checkpoint
 from models.chip.runtime import Runtime
 from models.decision import Decider
 from models.tokenizer import Tokenizer
+from pipeline import frames
 
 GESTURE = "gesture.safetensors"
 LANGUAGE = "language.safetensors"
@@ -31,8 +32,9 @@ class Models:
         return {"gesture": self.gesture_id | {"labels": labels}, "language": dict(self.language_id)}
 
     def runtime(self, backend: str) -> Runtime:
-        """Both networks on `backend`, compiled and warm."""
+        """Both networks on `backend`; they and the framer compiled and warm, so that the first packet waits for nothing."""
         runtime = Runtime(self.gesture_path, self.language_path, backend)
+        frames.warm()
         runtime.warm()
         return runtime
 
