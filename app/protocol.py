@@ -60,7 +60,10 @@ def encode(message: Message) -> bytes:
 
 def decode(line: bytes) -> Message:
     """The message in `line`; ValueError if it is not a JSON object."""
-    message = json.loads(line)
+    try:
+        message = json.loads(line)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if not isinstance(message, dict):
         raise ValueError("not a JSON object")
     return message

@@ -14,6 +14,8 @@ from app.protocol import MAX_LINE, Message, decode, encode
 
 SOCKET_NAME = "engine.sock"
 RETRY_MS = 1000
+EAGER_MS, EAGER_TRIES = 50, 100
+"""At first the engine may still be starting: try more often (for five seconds)."""
 PATIENCE_BYTES = 64 * 1024
 """More unsent bytes than this: the engine is not listening, optional messages are dropped."""
 
@@ -30,6 +32,7 @@ class EngineClient(QObject):
         self._path = session / SOCKET_NAME
         self._rest = b""
         self._closing = False
+        self._tries = 0
         self.garbage = 0
         """Lines that were not a JSON object."""
         self._socket = QLocalSocket(self)
@@ -39,7 +42,6 @@ class EngineClient(QObject):
         self._socket.errorOccurred.connect(self._on_error)
         self._retry = QTimer(self)
         self._retry.setSingleShot(True)
-        self._retry.setInterval(RETRY_MS)
         self._retry.timeout.connect(self.connect_now)
 
     @property
@@ -72,6 +74,7 @@ class EngineClient(QObject):
         self._socket.abort()
 
     def _on_connected(self) -> None:
+        self._tries = EAGER_TRIES
         self.connected.emit()
 
     def _on_disconnected(self) -> None:
@@ -88,7 +91,8 @@ class EngineClient(QObject):
         if self._closing:
             return
         self.gone.emit(sentence)
-        self._retry.start()
+        self._tries += 1
+        self._retry.start(EAGER_MS if self._tries <= EAGER_TRIES else RETRY_MS)
 
     def _on_ready(self) -> None:
         if self._closing:

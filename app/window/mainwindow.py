@@ -5,6 +5,7 @@ changed since its last turn (`refresh`), at the panel's own rate. The event pict
 cost does not depend on the event rate (surface.py), so neither does the window's.
 """
 
+import contextlib
 import json
 import time
 from pathlib import Path
@@ -269,12 +270,13 @@ class MainWindow(QMainWindow):
         for name, splitter in self._splitters.items():
             if kept.contains(f"splitters/{name}"):
                 splitter.restoreState(kept.value(f"splitters/{name}"))
-        self._zoom = min(max(float(str(kept.value("zoom", 1.0))), ZOOMS[0]), ZOOMS[-1])
+        with contextlib.suppress(ValueError):  # an edited file: begin with the ordinary size
+            self._zoom = min(max(float(str(kept.value("zoom", 1.0))), ZOOMS[0]), ZOOMS[-1])
         for name, panel in self.panels.items():
             try:
                 values = json.loads(str(kept.value(f"panels/{name}", "{}")))
             except ValueError:
-                continue  # an edited or older file: begin with the ordinary settings
+                continue
             if isinstance(values, dict):
                 panel.set_settings(values)
 

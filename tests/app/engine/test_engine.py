@@ -1,0 +1,220 @@
+"""Promises of the engine to its windows, over the real socket, on a real source process."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from app.engine import session
+from app.engine.loop import Engine, EngineSettings
+from app.protocol import TICK_US, Message, decode, encode
+from pipeline.formats.aedat4 import Aedat4Reader
+
+
+class Window:
+    """A client that keeps all it is told."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.told: list[Message] = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.connect(str(engine.folder / session.SOCKET))
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def _read(self) -> None:
+        with self._socket.makefile("rb") as lines:
+            for line in lines:
+                self.told.append(decode(line))
+
+    def order(self, op: str, **arguments: Any) -> None:
+        self._socket.sendall(encode({"op": op} | arguments))
+
+    def last(self, kind: str) -> Message:
+        return next((message for message in reversed(self.told) if message["type"] == kind), {})
+
+    def wait_for(self, condition: Callable[[], Any], what: str, seconds: float = 30) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"waited in vain for {what}; last: {self.told[-3:]}"
+            time.sleep(0.01)
+
+    def close(self) -> None:
+        self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._socket.close()
+
+
+@pytest.fixture
+def attached(simulated_wave: Path) -> Iterator[tuple[Engine, Window]]:
+    """An engine that loops over a simulated wave, and a window on it."""
+    with Engine(EngineSettings(str(simulated_wave), loop=True, stay=True)) as engine:
+        loop = threading.Thread(target=engine.run)
+        loop.start()
+        window = Window(engine)
+        window.wait_for(lambda: window.last("decision"), "a decision")
+        yield engine, window
+        window.close()
+        engine.stop()
+        loop.join()
+    assert not engine.folder.exists()
+
+
+Attached = tuple[Engine, Window]
+
+
+def test_a_new_window_is_told_all_it_needs(attached: Attached) -> None:
+    _, window = attached
+    hello = window.told[0]
+    assert hello["type"] == "hello"
+    assert hello["runtime"]["badge"] == "HOST"
+    assert len(hello["models"]["gesture"]["labels"]) == 11
+    assert {"version", "pid", "session", "settings", "source", "chat", "recording", "latency"} <= set(hello)
+    decision = window.last("decision")
+    assert sum(decision["scores"]) == pytest.approx(1, abs=0.01)
+
+
+def test_the_surface_holds_the_newest_events(attached: Attached) -> None:
+    engine, window = attached
+    window.wait_for(lambda: window.last("source").get("surface") or window.told[0]["source"].get("surface"), "the surface")
+    source = window.last("source") or window.told[0]["source"]
+    surface = np.memmap(source["surface"], np.uint32, "r", shape=(source["height"], source["width"]))
+    window.wait_for(lambda: surface.any(), "events on the surface")
+    assert int(surface.max() >> 1) * TICK_US <= engine.recognition.now_us
+
+
+def test_pause_stops_decisions_step_makes_one_and_play_goes_on(attached: Attached) -> None:
+    _, window = attached
+    window.order("pause")
+    window.wait_for(lambda: window.last("status").get("playing") is False, "the pause")
+    time.sleep(0.3)
+    count = sum(m["type"] == "decision" for m in window.told)
+    time.sleep(0.3)
+    assert sum(m["type"] == "decision" for m in window.told) == count
+    window.order("step")
+    window.wait_for(lambda: sum(m["type"] == "decision" for m in window.told) == count + 1, "one more decision")
+    time.sleep(0.3)
+    assert sum(m["type"] == "decision" for m in window.told) == count + 1
+    window.order("play")
+    window.wait_for(lambda: sum(m["type"] == "decision" for m in window.told) > count + 4, "more decisions")
+
+
+def test_a_looped_and_sought_recording_never_goes_back_in_time(attached: Attached) -> None:
+    _, window = attached
+    window.order("speed", value=4)
+    for position_us in (1_500_000, 200_000, 900_000):
+        window.order("seek", position_us=position_us)
+        time.sleep(0.2)
+    window.wait_for(lambda: sum(m["type"] == "decision" for m in window.told) > 150, "two rounds")
+    times = np.array([m["t_us"] for m in window.told if m["type"] == "decision"])
+    assert (np.diff(times) > 0).all()
+
+
+def test_settings_change_live_and_every_window_is_told(attached: Attached) -> None:
+    engine, window = attached
+    window.order("threshold", value=0.9)
+    window.order("filters", background_us=None, region=[0, 0, 64, 64])
+    window.wait_for(lambda: window.last("settings").get("filters", {}).get("background_us", 1) is None, "the settings")
+    assert window.last("settings")["threshold"] == 0.9
+    assert tuple(window.last("settings")["filters"]["region"]) == (0, 0, 64, 64)
+    assert engine.recognition.decider.threshold == 0.9
+
+
+@pytest.mark.parametrize(
+    "order",
+    [
+        {"op": "fly"},
+        {"op": None},
+        {"op": "seek"},
+        {"op": "seek", "position_us": "soon"},
+        {"op": "speed", "value": -1},
+        {"op": "threshold", "value": 7},
+        {"op": "filters", "polarity": "sideways"},
+        {"op": "filters", "region": [1, 2]},
+        {"op": "filters", "background_us": "long"},
+        {"op": "source", "spec": "telepathy"},
+        {"op": "chat", "prompt": "x"},
+        {"op": "record", "path": "/nowhere/at/all.aedat4"},
+    ],
+    ids=str,
+)
+def test_an_order_that_makes_no_sense_costs_one_sentence(attached: Attached, order: Message) -> None:
+    _, window = attached
+    window.order(order["op"], **{name: value for name, value in order.items() if name != "op"})
+    window.wait_for(lambda: window.last("notice").get("level") in ("warning", "error"), "a sentence")
+    seen = sum(m["type"] == "decision" for m in window.told)
+    window.wait_for(lambda: sum(m["type"] == "decision" for m in window.told) > seen, "decisions to go on")
+
+
+def test_chat_streams_stops_and_clears(attached: Attached) -> None:
+    engine, window = attached
+    ask = {"prompt": "hello", "temperature": 1.0, "top_k": 40, "tokens": 2000}
+    window.order("chat", seed=1, **ask)
+    window.wait_for(lambda: window.last("token"), "a token")
+    window.order("chat_stop")
+    window.wait_for(lambda: window.last("chat").get("event") == "done", "the end")
+    window.order("chat_clear")
+    window.wait_for(lambda: window.last("chat").get("event") == "cleared", "the cleared memory")
+    assert engine.chat
+    assert engine.chat.memory_age == 0
+    texts = []
+    for _ in range(2):
+        begun = len(window.told)
+        window.order("chat", seed=5, **ask | {"tokens": 30})
+        window.wait_for(lambda begun=begun: any(m.get("event") == "done" for m in window.told[begun:]), "the answer")
+        texts.append("".join(m["text"] for m in window.told[begun:] if m["type"] == "token"))
+        window.order("chat_clear")
+        window.wait_for(lambda: window.last("chat").get("event") == "cleared", "the cleared memory")
+    assert texts[0] == texts[1] != ""
+
+
+def test_a_recording_started_by_a_window_is_a_whole_file(attached: Attached, tmp_path: Path) -> None:
+    _, window = attached
+    out = tmp_path / "kept.aedat4"
+    window.order("record", path=str(out))
+    window.wait_for(lambda: (window.last("status").get("recording") or {}).get("events", 0) > 1000, "events in the recording")
+    window.order("record_stop")
+    window.wait_for(lambda: "Recorded" in window.last("notice").get("sentence", ""), "the end of the recording")
+    with Aedat4Reader(out) as reader:
+        assert sum(map(len, reader.packets())) > 1000
+        assert reader.recovered == ""
+
+
+def test_another_source_can_be_opened_and_one_that_fails_leaves_the_engine_running(attached: Attached, tmp_path: Path) -> None:
+    _, window = attached
+    window.order("source", spec=str(tmp_path / "missing.aedat4"))
+    window.wait_for(lambda: window.last("source").get("state") == "failed", "the failure")
+    window.order("source", spec="simulated:3")
+    window.wait_for(lambda: window.last("source").get("kind") == "simulated", "the simulated person")
+    begun = len(window.told)
+    window.wait_for(lambda: any(m["type"] == "decision" for m in window.told[begun:]), "decisions")
+
+
+def test_a_recording_that_has_ended_plays_again(simulated_wave: Path) -> None:
+    with Engine(EngineSettings(str(simulated_wave), speed=4, stay=True, chat=False)) as engine:
+        loop = threading.Thread(target=engine.run)
+        loop.start()
+        window = Window(engine)
+        window.wait_for(lambda: engine.ended, "the end")
+        seen = sum(m["type"] == "decision" for m in window.told)
+        window.order("play")
+        window.wait_for(lambda: sum(m["type"] == "decision" for m in window.told) > seen + 10, "more decisions")
+        window.close()
+        engine.stop()
+        loop.join()
+
+
+def test_quit_from_a_window_ends_the_engine(simulated_wave: Path) -> None:
+    with Engine(EngineSettings(str(simulated_wave), loop=True, stay=True, chat=False)) as engine:
+        loop = threading.Thread(target=engine.run)
+        loop.start()
+        window = Window(engine)
+        window.wait_for(lambda: window.told, "the greeting")
+        window.order("quit")
+        loop.join(10)
+        assert not loop.is_alive()
+        window.close()
