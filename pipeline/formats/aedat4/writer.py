@@ -87,8 +87,15 @@ class Aedat4Writer:
             return
         self._check(events)
         self.events += len(events)
-        for start in range(0, len(events), PACKET_EVENTS):
-            self._collect(events[start : start + PACKET_EVENTS])
+        while len(events):
+            begin = self._pending[0]["timestamp"][0] if self._pending else events["timestamp"][0]
+            room = min(int(np.searchsorted(events["timestamp"], begin + PACKET_US)), PACKET_EVENTS - self._pending_events)
+            if room:
+                self._pending.append(events[:room].copy())
+                self._pending_events += room
+            events = events[room:]
+            if len(events):
+                self.flush()
 
     def _check(self, events: Events) -> None:
         times = events["timestamp"]
@@ -98,14 +105,6 @@ class Aedat4Writer:
         if x.min() < 0 or x.max() >= self.width or y.min() < 0 or y.max() >= self.height:
             raise ValueError(f"events outside the {self.width}x{self.height} sensor")
         self._last_us = int(times[-1])
-
-    def _collect(self, events: Events) -> None:
-        if self._pending_events + len(events) > PACKET_EVENTS:
-            self.flush()
-        self._pending.append(events.copy())
-        self._pending_events += len(events)
-        if self._pending_events >= PACKET_EVENTS or int(events["timestamp"][-1] - self._pending[0]["timestamp"][0]) >= PACKET_US:
-            self.flush()
 
     def flush(self) -> None:
         """Write the collected events as a packet. Raises UserError as `write` does."""
