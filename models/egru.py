@@ -218,15 +218,29 @@ def activity_loss(membranes: Sequence[Tensor], layers: Sequence[EGRU], target: f
     return total
 
 
+class LockedDropout(nn.Module):
+    """Dropout on [T, B, features] that leaves out the same features at every step of a sequence (Gal and Ghahramani, NIPS 2016)."""
+
+    def __init__(self, probability: float) -> None:
+        super().__init__()
+        self.probability = probability
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x, in training with a share of its features zero throughout and the others scaled up."""
+        if not self.training or self.probability == 0:
+            return x
+        return x * nn.functional.dropout(x.new_ones(1, *x.shape[1:]), self.probability)
+
+
 class Stack(nn.Module):
     """EGRU layers one above the other; the outputs of a layer are the inputs of the next in the same step.
 
-    `dropout` is the probability, in training, that an output does not reach the layer above.
+    `dropout` is the probability, in training, that a unit's outputs do not reach the layer above for a sequence.
     """
 
     def __init__(self, inputs: int, hidden: Sequence[int], options: Options | None = None, dropout: float = 0.0) -> None:
         super().__init__()
-        self.between = nn.Dropout(dropout)
+        self.between = LockedDropout(dropout)
         self.layers = nn.ModuleList(EGRU(into, units, options) for into, units in zip([inputs, *hidden], hidden, strict=False))
 
     def start(self, batch: int) -> list[State]:

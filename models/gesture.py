@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from models import checkpoint
-from models.egru import Options, Stack, State
+from models.egru import LockedDropout, Options, Stack, State
 from pipeline.frames import GRID, WINDOW_US
 
 INPUTS = 2 * GRID * GRID
@@ -38,7 +38,7 @@ class GestureNetwork(nn.Module):
         self.hidden, self.leak = list(hidden), leak
         self.stack = Stack(INPUTS, hidden, options, dropout)
         self.readout = nn.Linear(hidden[-1], classes)
-        self.before_stack, self.before_readout = nn.Dropout(dropout), nn.Dropout(dropout)
+        self.before_stack, self.before_readout = LockedDropout(dropout), LockedDropout(dropout)
 
     def start(self, batch: int) -> Memory:
         """The state of a network that has seen nothing."""

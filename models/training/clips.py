@@ -94,8 +94,8 @@ def prepare(folder: Path, split: str, clips: int) -> None:
     missing = [index for index in range(-(-clips // SHARD)) if not _shard(folder, split, index).exists()]
     if not missing:
         return
-    folder.mkdir(parents=True, exist_ok=True)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         for index in tqdm(missing, desc=f"{split} clips", unit=f"x{SHARD}", mininterval=2):
             _write_shard(folder, split, index)
     except OSError as error:

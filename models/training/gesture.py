@@ -59,7 +59,8 @@ def train(
     resume: bool = False,
     threads: int = 1,
     hidden: tuple[int, ...] = (256, 256),
-    batch: int = 24,
+    batch: int = 40,
+    window: int = 80,
     peak_rate: float = 2e-3,
     activity: float = 0.15,
     activity_weight: float = 5.0,
@@ -71,11 +72,11 @@ def train(
 ) -> dict[str, Any]:
     """Train on the first `clips` simulated clips (generated into `clip_folder` where they are missing), write `output`, return the figures.
 
-    `activity` is the firing rate above which units are charged; `mixed` takes bfloat16 products. Every `save_every` steps the run's state
-    and ``latest.safetensors`` are written to `run`. A run may be resumed with more clips.
+    A batch is `batch` stretches of `window` frames. `activity` is the firing rate above which units are charged; `mixed` takes bfloat16
+    products. Every `save_every` steps the run's state and ``latest.safetensors`` are written to `run`; it may be resumed with more clips.
     """
     torch.set_num_threads(threads)
-    settings = {"seed": seed, "hidden": list(hidden), "batch": batch}
+    settings = {"seed": seed, "hidden": list(hidden), "batch": batch, "window": window}
     folder = Folder(run, settings, resume)
     data.prepare(clip_folder, "held-out", held_out)
     data.prepare(clip_folder, "train", clips)
@@ -116,7 +117,7 @@ class _Trainer:
         activity: float,
         activity_weight: float,
     ) -> None:
-        self.seed, self.batch, self.clips = settings["seed"], settings["batch"], clips
+        self.seed, self.batch, self.window, self.clips = settings["seed"], settings["batch"], settings["window"], clips
         self.mixed, self.peak_rate, self.activity, self.activity_weight = mixed, peak_rate, activity, activity_weight
         torch.manual_seed(self.seed)
         self.model = GestureNetwork(settings["hidden"], len(GESTURES), options, dropout)
@@ -131,11 +132,13 @@ class _Trainer:
         """The batch of (seed, step): counts [T, B, 2, 32, 32], class [B], onset [B], 1 where the state is kept [B]."""
         rng = np.random.default_rng((self.seed, self.step))
         chosen = rng.integers(0, len(self.clips), self.batch)
-        varied = [vary(self.clips.counts[index], int(self.clips.label[index]), rng) for index in chosen]
+        start = rng.integers(0, data.FRAMES - self.window + 1, self.batch)
+        stretches = [self.clips.counts[index][first : first + self.window] for index, first in zip(chosen, start, strict=True)]
+        varied = [vary(counts, int(self.clips.label[index]), rng) for counts, index in zip(stretches, chosen, strict=True)]
         counts = torch.from_numpy(np.stack([clip for clip, _ in varied], axis=1))
         labels = torch.tensor([label for _, label in varied])
         keep = torch.from_numpy((rng.random(self.batch) < HANDOVER).astype(np.float32))
-        return counts, labels, torch.from_numpy(self.clips.onset[chosen]), keep
+        return counts, labels, torch.from_numpy((self.clips.onset[chosen] - start).clip(0)), keep
 
     def advance(self, factor: float) -> dict[str, float]:
         """One step at `factor` of the peak learning rate; returns loss, accuracy over the frames that count, and activity."""
@@ -267,7 +270,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clip-folder", type=Path, default=Path("runs/clips"), help="where the clips are kept (0.5 GB a thousand)")
     parser.add_argument("--resume", action="store_true", help="go on with the run in that folder")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=4000, help="steps of 24 clips")
+    parser.add_argument("--steps", type=int, default=4000, help="steps of 40 stretches of 2 s")
     parser.add_argument("--hours", type=float, help="end after so many hours of computing, if that is earlier")
     parser.add_argument("--threads", type=int, default=1, help="processor threads")
 

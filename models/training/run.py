@@ -24,8 +24,8 @@ from pipeline.errors import USAGE, UserError
 class Pace:
     """How far a run has come, and the learning rate that goes with it.
 
-    A run ends after `steps`, or after `hours` of computing where that is given and comes first; warm-up and cosine follow whichever is
-    nearer to its end. With `hours` the result depends on the speed of the machine, with `steps` alone it does not.
+    A run ends after `steps`, or after `hours` of computing where that is given and comes first. The cosine follows whichever is nearer to
+    its end; the warm-up takes at most a tenth of `steps`. With `hours` the result depends on the machine's speed, with `steps` alone not.
     """
 
     steps: int
@@ -47,7 +47,8 @@ class Pace:
     def rate(self, step: int) -> float:
         """Factor on the peak learning rate at `step`: linear warm-up, then a cosine down to 1 %."""
         cosine = 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * self.progress(step)))
-        return min(1.0, (step + 1) / self.warmup) * cosine
+        warmup = min(self.warmup, max(1, self.steps // 10))
+        return min(1.0, (step + 1) / warmup) * cosine
 
     def done(self, step: int) -> bool:
         """True where `step` is not to be taken any more."""

@@ -1,0 +1,152 @@
+"""Promises of the gesture network's training: clips as the live pipeline would frame them, honest variations, learning, resuming."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from models import checkpoint, gesture
+from models.training import augment, clips
+from models.training.gesture import Answers, train
+from pipeline.errors import UserError
+from pipeline.events import EVENT_DTYPE
+from pipeline.filters import FilterSettings
+from pipeline.frames import GRID, frames_of
+from pipeline.simulator import GESTURES, simulate
+
+SMALL: dict[str, Any] = {
+    "clips": 48,
+    "held_out": 48,
+    "hidden": (16, 12),
+    "batch": 8,
+    "window": 20,
+    "peak_rate": 1e-2,
+    "dropout": 0.1,
+    "activity_weight": 0.0,
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clips on disk that take no simulation: of two classes, one busy and one quiet."""
+    path = tmp_path_factory.mktemp("clips")
+    rng = np.random.default_rng(1)
+    for split in clips.SPLITS:
+        kind = np.where(np.arange(clips.SHARD * clips.TAKES) % 2, clips.KINDS.index("hand_clapping"), clips.KINDS.index("arm_roll"))
+        rate = np.where(kind == 0, 0.4, 0.02)[:, None, None, None, None]
+        np.save(path / f"{split}-0000.npy", rng.poisson(rate, (len(kind), clips.FRAMES, 2, GRID, GRID)).astype(np.uint8))
+        np.save(path / f"{split}-0000.info.npy", np.stack([kind, np.zeros_like(kind)], 1))
+    return path
+
+
+def test_clips_are_framed_as_the_live_pipeline_frames_them() -> None:
+    (plain, poor), (kind, onset) = clips.make("train", 1)
+    events = simulate(GESTURES[1], 1, 3_000_000, "wide").astype(EVENT_DTYPE)
+    live = frames_of(events, clips.WIDTH, clips.HEIGHT).counts
+    first = int(events["timestamp"][0]) // 25_000
+    assert clips.KINDS[kind] == "right_hand_wave" and 0 <= onset < clips.FRAMES
+    np.testing.assert_array_equal(plain[first : first + len(live)], np.minimum(live, 255))
+    assert plain.shape == poor.shape == (clips.FRAMES, 2, GRID, GRID)
+    assert poor.sum() < plain.sum()
+
+
+def test_a_clip_is_the_same_whenever_it_is_made_and_held_out_ones_are_others() -> None:
+    again, other = clips.make("train", 2), clips.make("held-out", 2)
+    np.testing.assert_array_equal(clips.make("train", 2)[0], again[0])
+    assert not np.array_equal(other[0], again[0])
+
+
+def test_a_clip_without_any_event_still_has_all_its_frames() -> None:
+    empty = np.zeros(0, EVENT_DTYPE)
+    assert clips.frames(empty, FilterSettings()).shape[0] == clips.FRAMES
+    late = np.zeros(1, EVENT_DTYPE)
+    late["timestamp"] = 2_900_000
+    assert clips.frames(late, FilterSettings(background_us=None))[116].sum() == 1
+
+
+def test_the_poor_take_is_sparse_ordered_and_within_the_sensor() -> None:
+    events = simulate("arm_roll", 5, 3_000_000, "wide").astype(EVENT_DTYPE)
+    rng = np.random.default_rng(0)
+    rates = []
+    for _ in range(30):
+        taken = clips.poor(events, rng)
+        assert (np.diff(taken["timestamp"]) >= 0).all()
+        assert taken["x"].max() < clips.WIDTH and taken["y"].max() < clips.HEIGHT
+        rates.append(len(taken) / clips.SECONDS)
+    assert min(rates) < 4000 < max(rates)  # the far recordings' rate lies inside
+
+
+def test_the_mirror_exchanges_hands_and_senses() -> None:
+    names = [GESTURES[index] for index in augment.MIRRORED]
+    for seen, mirrored in zip(GESTURES, names, strict=True):
+        sides = seen.replace("left", "RIGHT").replace("right", "left").replace("RIGHT", "right")
+        senses = sides.replace("counter_clockwise", "X").replace("clockwise", "counter_clockwise").replace("X", "clockwise")
+        assert mirrored == (senses if "arm_c" in seen else sides)
+
+
+def test_variations_keep_shape_type_and_the_original() -> None:
+    counts = np.random.default_rng(0).poisson(0.1, (10, 2, GRID, GRID)).astype(np.uint8)
+    before = counts.copy()
+    seen = set()
+    for seed in range(40):
+        varied, label = augment.vary(counts, 3, np.random.default_rng(seed))
+        assert varied.shape == counts.shape and varied.dtype == np.uint8
+        seen.add(label)
+    assert seen == {3, 6}
+    np.testing.assert_array_equal(counts, before)
+
+
+def test_thinning_and_noise_change_the_counts_as_much_as_they_say() -> None:
+    rng = np.random.default_rng(0)
+    counts = np.full((20, 2, GRID, GRID), 4, np.uint8)
+    assert augment.thinned(counts, 0.25, rng).mean() == pytest.approx(1.0, rel=0.05)
+    assert augment.noisy(np.zeros_like(counts), 0.01, rng).mean() == pytest.approx(0.01, rel=0.3)
+    assert augment.noisy(np.full_like(counts, 255), 0.1, rng).min() == 255  # saturates, does not wrap
+
+
+def test_steps_equal_a_sequence_read_out_included() -> None:
+    torch.manual_seed(1)
+    network = gesture.GestureNetwork([12, 10], 11).eval()
+    counts = torch.randint(0, 4, (15, 2, 2, GRID, GRID), dtype=torch.uint8)
+    with torch.no_grad():
+        whole, _, _, end = network(gesture.features(counts))
+        memory, parts = network.start(2), []
+        for frame in counts:
+            logits, _, _, memory = network(gesture.features(frame[None]), memory)
+            parts.append(logits)
+    torch.testing.assert_close(torch.cat(parts), whole)
+    torch.testing.assert_close(memory[1], end[1])
+
+
+def test_a_few_steps_lower_the_loss_and_the_file_can_be_used(folder: Path, tmp_path: Path) -> None:
+    losses: list[float] = []
+    out = tmp_path / "gesture.safetensors"
+    train(out, tmp_path / "run", folder, steps=80, save_every=80, progress=lambda step, steps, got: losses.append(got["loss"]), **SMALL)
+    assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:5])
+    network, metadata = gesture.load(out)
+    assert metadata["labels"] == list(GESTURES)
+    assert metadata["made"]["figures"]["held_out_clips"] == 48 * clips.TAKES
+    again = Answers(network, clips.read(folder, "held-out", 48)).figures()["accuracy"]
+    assert again == pytest.approx(metadata["made"]["figures"]["accuracy"], abs=0.05)
+
+
+def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder: Path, tmp_path: Path) -> None:
+    def interrupt(step: int, steps: int, figures: dict[str, float]) -> None:
+        if step == 5:
+            raise KeyboardInterrupt
+
+    train(tmp_path / "whole.safetensors", tmp_path / "whole", folder, steps=6, save_every=3, **SMALL)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "parts.safetensors", tmp_path / "parts", folder, steps=6, save_every=3, progress=interrupt, **SMALL)
+    train(tmp_path / "parts.safetensors", tmp_path / "parts", folder, steps=6, save_every=3, resume=True, **SMALL)
+    whole, parts = (checkpoint.load(tmp_path / f"{name}.safetensors")[0] for name in ("whole", "parts"))
+    for name, value in whole.items():
+        np.testing.assert_array_equal(parts[name], value, err_msg=name)
+
+
+def test_a_clip_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match="could not be written"):
+        clips.prepare(tmp_path / "file", "train", 48)
