@@ -126,7 +126,7 @@ def _demo() -> Finding:
 def _training() -> Finding:
     if importlib.util.find_spec("torch") is None:
         return Finding(
-            "training", "note", "PyTorch is not installed: training is not possible, everything else is.", "pip install 'egret-live[train]'"
+            "training", "note", "PyTorch is not installed: training is not possible, everything else is.", "sh app/environment.sh train"
         )
     return Finding("training", "good", f"torch {importlib.metadata.version('torch')}")
 

@@ -33,6 +33,7 @@ class EngineClient(QObject):
         self._rest = b""
         self._closing = False
         self._tries = 0
+        self._why = ""
         self.garbage = 0
         """Lines that were not a JSON object."""
         self._socket = QLocalSocket(self)
@@ -75,10 +76,11 @@ class EngineClient(QObject):
 
     def _on_connected(self) -> None:
         self._tries = EAGER_TRIES
+        self._why = "The engine has gone."
         self.connected.emit()
 
     def _on_disconnected(self) -> None:
-        self._lost("The engine has gone.")
+        self._lost(self._why)
 
     def _on_error(self, error: QLocalSocket.LocalSocketError) -> None:
         if error == QLocalSocket.LocalSocketError.PeerClosedError:
@@ -100,8 +102,8 @@ class EngineClient(QObject):
         data = self._rest + self._socket.readAll().data()
         *lines, self._rest = data.split(b"\n")
         if len(self._rest) > MAX_LINE or any(len(line) > MAX_LINE for line in lines):
+            self._why = "What answers at the engine's socket is not an engine."
             self._socket.abort()
-            self._lost("What answers at the engine's socket is not an engine.")
             return
         for line in lines:
             try:

@@ -36,7 +36,6 @@ from app.window.state import Topic, WindowState
 FRAME_MS = 16
 RESTYLE_MS = 120
 ZOOMS = (0.8, 0.9, 1.0, 1.15, 1.3, 1.5, 1.75)
-SMALLEST = (960, 600)
 ORDINARY = (1280, 800)
 
 
@@ -50,7 +49,7 @@ class MainWindow(QMainWindow):
     def __init__(self, session: Path, *, settings: QSettings | None = None, owns_engine: bool = False) -> None:
         super().__init__()
         self.setWindowTitle("Egret")
-        self.setMinimumSize(*SMALLEST)
+        self.setMinimumSize(*theme.SMALLEST)
         self.resize(*ORDINARY)
         self.state = WindowState()
         self.client = EngineClient(session, self)
@@ -247,7 +246,7 @@ class MainWindow(QMainWindow):
         self.notice.place()
 
     def _apply_scale(self) -> None:
-        scale = theme.scale_for(self.height(), self._zoom)
+        scale = theme.scale_for(self.width(), self.height(), self._zoom)
         if scale == self._scale:
             return
         self._scale = scale

@@ -4,6 +4,7 @@ Text on its ground keeps a contrast of at least 4.5:1 (WCAG 2.2, level AA; a tes
 with the window's height, so that a 4K screen at a booth shows more ink and not smaller letters.
 """
 
+import math
 from dataclasses import dataclass
 
 from PySide6.QtGui import QColor, QFont, QPalette
@@ -39,6 +40,9 @@ FAMILIES = ["Inter", "Segoe UI", "SF Pro Text", "Noto Sans", "Cantarell", "DejaV
 BASE_PX = 13.0
 BASE_HEIGHT = 800
 """At a window of this height the base size is `BASE_PX`."""
+SMALLEST = (960, 620)
+SMALLEST_FACTOR = 11 / 12
+"""Everything just fits in a window of `SMALLEST` pixels at this scale (a test proves it)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +65,14 @@ class Scale:
         return font
 
 
-def scale_for(height: int, zoom: float = 1.0) -> Scale:
-    """The scale for a window `height` pixels high: grows slower than the height, in steps, so that dragging a border is calm."""
-    automatic = min(max((height / BASE_HEIGHT) ** 0.7, 0.9), 2.2)
-    return Scale(round(automatic * zoom * 12) / 12)
+def scale_for(width: int, height: int, zoom: float = 1.0) -> Scale:
+    """The scale for a window of this size (px): grows slower than the height, and never so large that something does not fit.
+
+    It changes in steps, so that dragging a border is calm.
+    """
+    automatic = min(max((height / BASE_HEIGHT) ** 0.7, SMALLEST_FACTOR), 2.2)
+    fitting = SMALLEST_FACTOR * min(width / SMALLEST[0], height / SMALLEST[1])
+    return Scale(max(min(round(automatic * zoom * 12) / 12, math.floor(fitting * 12) / 12), 9 / 12))
 
 
 def class_colour(index: int) -> QColor:
