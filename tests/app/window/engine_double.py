@@ -1,8 +1,9 @@
 """An engine for window tests: the real protocol over a real UNIX socket, served from a thread, saying what a test tells it to."""
 
+import contextlib
+import queue
 import socket
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,10 @@ LABELS = (
 FILTERS = {"background_us": 2000, "refractory_us": None, "hot_pixel": True, "polarity": "both", "region": None}
 
 
-def source(folder: Path, *, live: bool = False, width: int = 32, height: int = 24, **fields: Any) -> Message:
-    """A source message, with a surface file of zeros made for it."""
-    surface = folder / f"surface.{width}x{height}"
-    if not surface.exists():
+def source(folder: Path | None, *, live: bool = False, width: int = 32, height: int = 24, **fields: Any) -> Message:
+    """A source message; with a folder, a surface file of zeros is made there for it."""
+    surface = (folder or Path("/nowhere")) / f"surface.{width}x{height}"
+    if folder is not None and not surface.exists():
         surface.write_bytes(bytes(4 * width * height))
     message = {"type": "source", "state": "live", "sentence": "", "spec": "file:wave.aedat4", "kind": "file", "title": "wave.aedat4"}
     message |= {"width": width, "height": height, "live": live, "duration_us": 5_000_000, "surface": str(surface)}
@@ -80,13 +81,18 @@ class EngineDouble:
         self.folder = folder
         self.greeting = greeting
         self.received: list[Message] = []
+        self.left = threading.Event()
+        """Set when a window has hung up."""
         self._client: socket.socket | None = None
-        self._attached = threading.Event()
+        self._outgoing: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._listener.bind(str(folder / "engine.sock"))
         self._listener.listen(2)
         self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._sender = threading.Thread(target=self._send, daemon=True)
+        self._attached = threading.Event()
         self._thread.start()
+        self._sender.start()
 
     def _serve(self) -> None:
         while True:
@@ -94,11 +100,13 @@ class EngineDouble:
                 client, _ = self._listener.accept()
             except OSError:
                 return
-            if self.greeting is not None:
-                client.sendall(encode(self.greeting))
-            self._client = client
-            self._attached.set()
-            self._read(client)
+            with client:
+                if self.greeting is not None:
+                    client.sendall(encode(self.greeting))
+                self._client = client
+                self._attached.set()
+                self._read(client)
+            self.left.set()
 
     def _read(self, client: socket.socket) -> None:
         rest = b""
@@ -111,28 +119,40 @@ class EngineDouble:
                 return
             *lines, rest = (rest + data).split(b"\n")
             self.received += [decode(line) for line in lines]
+            if self.ops("quit"):
+                client.shutdown(socket.SHUT_RDWR)  # as the engine does when it ends
+                return
 
     def send(self, *messages: Message) -> None:
         """Tell the window."""
         self.send_raw(b"".join(encode(message) for message in messages))
 
     def send_raw(self, data: bytes) -> None:
-        """Tell it anything."""
-        assert self._attached.wait(10)
-        assert self._client is not None
-        self._client.sendall(data)
+        """Tell it anything; does not wait, because the window reads in the test's own thread."""
+        self._outgoing.put(data)
+
+    def _send(self) -> None:
+        while (data := self._outgoing.get()) is not None:
+            self._attached.wait()
+            if self._client is not None:
+                with contextlib.suppress(OSError):  # the window has hung up
+                    self._client.sendall(data)
 
     def ops(self, op: str) -> list[Message]:
         """Commands of one kind that came."""
         return [message for message in list(self.received) if message.get("op") == op]
 
     def close(self) -> None:
-        """Vanish, as a killed engine does."""
+        """Vanish, as a killed engine does. A second call does nothing."""
+        if not self._thread.is_alive():
+            return
+        with contextlib.suppress(OSError):  # the window was first
+            if self._client is not None:
+                self._client.shutdown(socket.SHUT_RDWR)
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         (self.folder / "engine.sock").unlink(missing_ok=True)
-        if self._client is not None:
-            self._client.shutdown(socket.SHUT_RDWR)
-            self._client.close()
+        self._outgoing.put(None)
+        self._attached.set()
         self._thread.join(5)
-        time.sleep(0)
+        self._sender.join(5)
