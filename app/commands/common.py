@@ -1,13 +1,9 @@
-"""What several subcommands share: options, output, progress, and the source to take when none is named."""
+"""What several subcommands share: options, output, and the source to take when none is named."""
 
 import argparse
 import json
-import sys
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeVar
-
-from tqdm import tqdm
+from typing import Any
 
 import app
 import assets
@@ -15,8 +11,6 @@ import assets
 DEMO = "demo.aedat4"
 INIVATION = "152a"
 """USB vendor of iniVation's cameras."""
-
-T = TypeVar("T")
 
 
 def add_source(parser: argparse.ArgumentParser, required: bool = True) -> None:
@@ -49,8 +43,3 @@ def default_source() -> str:
 def json_line(message: dict[str, Any], model: dict[str, str] | None = None) -> None:
     """Print `message` as one line, with Egret's version and the model it came from."""
     print(json.dumps(message | {"version": app.__version__, "model": model}, ensure_ascii=False), flush=True)
-
-
-def progress(items: Iterable[T], what: str, total: float | None = None, unit: str = "") -> "tqdm[T]":
-    """`items` with a progress bar on stderr, shown from two seconds on, and only to people."""
-    return tqdm(items, desc=what, total=total, unit=unit, delay=2.0, file=sys.stderr, leave=False, dynamic_ncols=True, disable=None)

@@ -6,7 +6,8 @@ import threading
 import time
 from pathlib import Path
 
-from app.commands.common import add_json, add_source, json_line, progress
+from app.commands.common import add_json, add_source, json_line
+from app.progress import progress
 from pipeline.errors import UserError
 from pipeline.events import Packet, SourceInfo
 

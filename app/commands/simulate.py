@@ -3,7 +3,8 @@
 import argparse
 from pathlib import Path
 
-from app.commands.common import add_json, json_line, progress
+from app.commands.common import add_json, json_line
+from app.progress import progress
 from pipeline.errors import USAGE, UserError
 
 STEP_US = 100_000

@@ -12,7 +12,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     try:
         import torch  # noqa: F401  (only to say plainly that it is missing)
     except ImportError:
-        raise UserError("Training needs PyTorch, which is not installed: run `sh app/environment.sh train` in the project's folder.", FAILED) from None
+        raise UserError(
+            "Training needs PyTorch, which is not installed: run `sh app/environment.sh train` in the project's folder.", FAILED
+        ) from None
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="gesture|language")
     for kind in ("gesture", "language"):
         chosen = kinds.add_parser(kind, help=f"train the {kind} network")

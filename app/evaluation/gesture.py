@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from app.commands.common import progress
 from app.engine.models import Models
+from app.progress import progress
 from models.chip.runtime import Runtime
 from models.decision import Decider
 from pipeline.door import Door

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from app.commands.common import progress
 from app.engine.models import Models
+from app.progress import progress
 from models.tokenizer import Tokenizer, conversations
 from pipeline.errors import UserError
 
