@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from collections import deque
-from typing import Any
+from typing import Any, Self
 
 from pipeline.errors import UserError
 from pipeline.events import Events, SourceInfo, join_events
@@ -29,8 +29,8 @@ GREETING_S = 5.0
 STALL_S = 5.0
 """A packet that has begun is complete after this, or never will be."""
 RETRY_S = 0.5
-QUIET_MARGIN_US = 500_000
-"""A stream that has been silent for this long shows a still scene."""
+QUIET_MARGIN_US = 1_000_000
+"""A stream that has been silent for this long shows a still scene. Noise is never silent for so long, but a server may stall."""
 QUIET_STEP_S = 0.02
 MAX_HEADER = 1 << 20
 MAX_PACKET = 64 << 20
@@ -142,14 +142,18 @@ class Peer:
         """The event stream, once the server has said what it sends."""
         self._spec = spec
         self._socket: socket.socket | None = None
+        self._naming: _Naming | None = None
         self._buffer = bytearray()
         self._connected = False
         self._deadline = time.monotonic() + CONNECT_S
-        self._naming: _Naming | None = None
-        if spec.kind == "unix":
-            self._connect(socket.AF_UNIX, spec.path)
-        else:
-            self._naming = _Naming(spec.host, spec.port)
+
+    @classmethod
+    def over(cls, spec: Spec, connection: socket.socket) -> Self:
+        """A server at the other end of `connection`, which becomes non-blocking."""
+        peer = cls(spec)
+        connection.setblocking(False)
+        peer._socket = connection
+        return peer
 
     def close(self) -> None:
         """End the connection."""
@@ -183,8 +187,7 @@ class Peer:
 
     def _advance(self) -> None:
         """Towards a connection: name, then socket."""
-        if self._naming is not None and (address := self._naming.result()) is not None:
-            self._naming = None
+        if self._socket is None and (address := self._address()) is not None:
             self._connect(*address)
         if self._socket is not None and select.select([], [self._socket], [], 0)[1]:
             error = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
@@ -194,6 +197,14 @@ class Peer:
             self._deadline = time.monotonic() + GREETING_S
         elif time.monotonic() > self._deadline:
             raise Unusable(f"{self._spec.text} does not answer: check the address and the network; Egret keeps trying.")
+
+    def _address(self) -> tuple[int, Any] | None:
+        """Family and address to connect to; None if the name is not found yet."""
+        if self._spec.kind == "unix":
+            return socket.AF_UNIX, self._spec.path
+        if self._naming is None:
+            self._naming = _Naming(self._spec.host, self._spec.port)
+        return self._naming.result()
 
     def _connect(self, family: int, address: Any) -> None:
         self._socket = connection = socket.socket(family, socket.SOCK_STREAM)
