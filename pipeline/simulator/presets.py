@@ -82,7 +82,7 @@ class SensorRanges:
     """Pixels, see `pipeline.simulator.sensor`."""
 
     threshold: Range
-    """Mean log-intensity step of an event."""
+    """Mean log-intensity step of an event, drawn uniformly in the logarithm."""
     on_excess: Range
     """ON threshold over OFF threshold, minus 1."""
     mismatch: Range
@@ -263,7 +263,7 @@ DVS128 = Preset(
 WIDE = Preset(
     body=BodyRanges(stature=(0.85, 1.12), limb_width=(0.9, 1.5), head_width=(0.85, 1.2)),
     scene=SceneRanges(
-        scale=(60.0, 200.0),
+        scale=(60.0, 240.0),
         scale_log=True,
         centre_x=(20.0, 108.0),
         centre_y=(15.0, 85.0),
@@ -276,23 +276,23 @@ WIDE = Preset(
         background_contrast=(0.0, 0.3),
         background_sigma=(1.5, 12.0),
         furniture=5,
-        limb_contrast=(0.3, 1.5),
+        limb_contrast=(0.4, 1.6),
         dark_limbs=0.5,
         torso_contrast=(-1.2, 1.0),
-        contrast_factor=(0.2, 1.0),
+        contrast_factor=(0.3, 1.2),
         texture=(0.0, 0.25),
         sleeves=0.5,
     ),
     sensor=SensorRanges(
-        threshold=(0.12, 0.45),
-        on_excess=(-0.1, 0.35),
+        threshold=(0.09, 0.36),
+        on_excess=(-0.05, 0.5),
         mismatch=(0.03, 0.3),
         time_constant=(0.3e-3, 5e-3),
         refractory=(0.2e-3, 4e-3),
-        leak=(0.0, 0.15),
-        shot_noise=(0.01, 0.3),
-        hot_share=(0.0, 0.6),
-        hot_pixels=(0, 40),
+        leak=(0.0, 0.1),
+        shot_noise=(0.01, 0.25),
+        hot_share=(0.0, 0.8),
+        hot_pixels=(0, 200),
     ),
     motion=MotionRanges(
         in_motion=0.5,

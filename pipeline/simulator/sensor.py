@@ -95,7 +95,7 @@ def light_tables(time_constant: float) -> Float32:
 
 def draw_pixels(draw: Draw, ranges: SensorRanges, canvas: Canvas) -> Pixels:
     """Draw a sensor's refractory time, leak and, into the canvas's planes, its thresholds with their mismatch and a level to start from."""
-    theta, excess, mismatch = draw.between(ranges.threshold), draw.between(ranges.on_excess), draw.between(ranges.mismatch)
+    theta, excess, mismatch = draw.log_between(ranges.threshold), draw.between(ranges.on_excess), draw.between(ranges.mismatch)
     refractory, leak_rate = draw.log_between(ranges.refractory), draw.between(ranges.leak)
     tiles = len(canvas.planes)
     shape = (tiles, TILE_PIXELS)
