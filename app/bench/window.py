@@ -117,14 +117,14 @@ def run(seconds: float = 10.0) -> dict[str, Any]:
 
         def finish() -> None:
             cpu.append(time.process_time())
-            application.quit()
+            window.close()  # ends `exec`, as the last window does
 
         QTimer.singleShot(round(WARM_UP_S * 1e3), window, begin)
         QTimer.singleShot(round((WARM_UP_S + seconds) * 1e3), window, finish)
         application.exec()
         frames, costs = window.frame_times(), meter.costs_ms()
         shown = window.state.decisions
-        window.close()
+        window.deleteLater()
         engine.join(5)
         if engine.is_alive():
             engine.kill()

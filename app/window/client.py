@@ -14,9 +14,10 @@ from app.protocol import MAX_LINE, Message, decode, encode
 
 SOCKET_NAME = "engine.sock"
 RETRY_MS = 1000
-EAGER_MS, EAGER_TRIES = 50, 100
-"""At first the engine may still be starting: try more often (for five seconds)."""
-PATIENCE_BYTES = 64 * 1024
+EAGER_MS = 50
+PATIENCE_MS = 8000
+"""At first the engine may still be starting: for this long it is tried more often, and not called gone."""
+BACKLOG_BYTES = 64 * 1024
 """More unsent bytes than this: the engine is not listening, optional messages are dropped."""
 
 
@@ -27,12 +28,12 @@ class EngineClient(QObject):
     connected = Signal()
     gone = Signal(str)
 
-    def __init__(self, session: Path, parent: QObject | None = None) -> None:
+    def __init__(self, session: Path, parent: QObject | None = None, patience_ms: int = PATIENCE_MS) -> None:
         super().__init__(parent)
+        self._eager_tries = patience_ms // EAGER_MS
         self._path = session / SOCKET_NAME
         self._rest = b""
         self._closing = False
-        self._tries = 0
         self._why = ""
         self.garbage = 0
         """Lines that were not a JSON object."""
@@ -60,7 +61,7 @@ class EngineClient(QObject):
 
     def send(self, message: Message, optional: bool = False) -> bool:
         """Send a command; False if there is no engine, or if it does not listen and the message is `optional`."""
-        if not self.is_connected or (optional and self._socket.bytesToWrite() > PATIENCE_BYTES):
+        if not self.is_connected or (optional and self._socket.bytesToWrite() > BACKLOG_BYTES):
             return False
         return self._socket.write(encode(message)) >= 0
 
@@ -75,7 +76,7 @@ class EngineClient(QObject):
         self._socket.abort()
 
     def _on_connected(self) -> None:
-        self._tries = EAGER_TRIES
+        self._eager_tries = 0
         self._why = "The engine has gone."
         self.connected.emit()
 
@@ -92,9 +93,12 @@ class EngineClient(QObject):
     def _lost(self, sentence: str) -> None:
         if self._closing:
             return
-        self.gone.emit(sentence)
-        self._tries += 1
-        self._retry.start(EAGER_MS if self._tries <= EAGER_TRIES else RETRY_MS)
+        if self._eager_tries > 0:
+            self._eager_tries -= 1
+            self._retry.start(EAGER_MS)
+        else:
+            self.gone.emit(sentence)
+            self._retry.start(RETRY_MS)
 
     def _on_ready(self) -> None:
         if self._closing:

@@ -126,7 +126,7 @@ class EventView(QWidget):
         box.moveCenter(self.rect().center())
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setPen(QColor(theme.LINE))
-        painter.setBrush(QColor(20, 25, 32, 235))
+        painter.setBrush(QColor(20, 25, 32, 245))
         painter.drawRoundedRect(box, px(8), px(8))
         top = box.top() + px(18)
         for font, text, height, colour in zip(fonts, (self.heading, self.sentence), heights, (theme.TEXT, theme.MUTED), strict=True):

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QDialog, QDialogButtonBox, QLabel, QVBoxLayout, QWidget
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ HINTS = (
     "The picture shows every pixel's last event, fading with time: one colour for brighter, one for darker.",
     "A gesture is accepted when its confidence passes the line in the bars; drag the line to set the threshold.",
     "The badge at the top says where the networks really run: HOST, CHIP or EMULATED CHIP. Its dot beats with their steps.",
-    "Closing this window does not stop an engine that was started on its own.",
+    "Closing this window ends the engine that came with it; one that was started by `egret run` goes on.",
 )
 
 
@@ -46,14 +46,29 @@ class HelpDialog(QDialog):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle("Egret: keys and hints")
-        rows = "".join(f"<tr><td style='padding:3px 18px 3px 0'><b>{key.shown}</b></td><td>{key.meaning}</td></tr>" for key in KEYS)
-        hints = "".join(f"<p>{hint}</p>" for hint in HINTS)
-        text = QLabel(f"<table>{rows}</table>{hints}")
-        text.setTextFormat(Qt.TextFormat.RichText)
-        text.setWordWrap(True)
-        text.setMinimumWidth(460)
+        self._column = column = QVBoxLayout(self)
+        column.setContentsMargins(20, 16, 20, 16)
+        column.setSpacing(10)
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(20)
+        grid.setVerticalSpacing(6)
+        grid.setColumnStretch(1, 1)
+        for row, key in enumerate(KEYS):
+            grid.addWidget(QLabel(f"<b>{key.shown}</b>"), row, 0)
+            grid.addWidget(QLabel(key.meaning), row, 1)
+        column.addLayout(grid)
+        column.addSpacing(6)
+        for hint in HINTS:
+            text = QLabel(hint)
+            text.setObjectName("muted")
+            text.setWordWrap(True)
+            column.addWidget(text)
         buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Close)
         buttons.rejected.connect(self.reject)
-        column = QVBoxLayout(self)
-        column.addWidget(text)
         column.addWidget(buttons)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """As high as the wrapped hints need: known only once the style is applied."""
+        super().showEvent(event)
+        width = self.fontMetrics().averageCharWidth() * 76
+        self.setFixedSize(width, self._column.totalHeightForWidth(width))

@@ -160,8 +160,8 @@ class WindowState:
 
     def __init__(self) -> None:
         self.connected = False
-        self.gone = "Connecting to the engine ..."
-        """Why there is no engine; empty while there is one."""
+        self.gone = ""
+        """Why there is no engine; empty while there is one, or while it may still be starting."""
         self.refused = 0
         """Messages passed over because a field had the wrong type."""
         self._handlers: dict[str, Callable[[Fields, float], Topic]] = {

@@ -106,7 +106,7 @@ class EventsPanel(Panel):
         """Heading and sentence over the picture; empty while it is live."""
         state = self.state
         if not state.connected:
-            return ("No engine", state.gone)
+            return ("No engine", state.gone) if state.gone else ("Starting ...", "The engine is getting ready.")
         if self._trouble:
             return ("No picture", self._trouble)
         if state.source is None:

@@ -113,7 +113,9 @@ class StripPanel(Panel):
         narrow = self.width() < self.scale.px(1150)
         _set(self.latency, f"{milliseconds(total[0])} to decision" if total else "")
         self.latency.setToolTip(f"Arrival to decision: median {three(total[0])} ms, 95th percentile {three(total[1])} ms" if total else "")
-        self.latency.setVisible(total is not None and not (narrow and (self.state.recording or any(count for _, count in counters))))
+        crowded = narrow * ((self.state.recording is not None) + any(count for _, count in counters))
+        self.latency.setVisible(total is not None and crowded < 1)
+        self.rate.setVisible(crowded < 2)  # both have panels of their own
         text = "   ".join(f"{name} {rate(count, '').strip()}" for name, count in counters if count)
         _set(self.loss, text)
         self.loss.setVisible(bool(text))
@@ -128,6 +130,8 @@ class StripPanel(Panel):
         source = self.state.source
         if not self.state.connected or source is None:
             text, colour = (" No source  ▾" if self.state.connected else " No engine"), theme.BAD
+            if not self.state.connected and not self.state.gone:
+                text, colour = " Starting ...", theme.ACCENT
         else:
             kind = KINDS.get(source.kind, source.kind.upper())
             title = source.title or source.spec

@@ -60,7 +60,7 @@ def test_commands_reach_the_engine_in_order(qtbot: QtBot, line: Any) -> None:
 
 
 def test_without_an_engine_a_command_is_refused_and_the_reason_told(qtbot: QtBot, folder: Path) -> None:
-    client = EngineClient(folder)
+    client = EngineClient(folder, patience_ms=0)
     with qtbot.waitSignal(client.gone) as gone:
         client.connect_now()
     assert gone.args == ["There is no engine to show."]
@@ -69,7 +69,7 @@ def test_without_an_engine_a_command_is_refused_and_the_reason_told(qtbot: QtBot
 
 
 def test_the_client_attaches_by_itself_when_an_engine_appears(qtbot: QtBot, folder: Path) -> None:
-    client = EngineClient(folder)
+    client = EngineClient(folder, patience_ms=0)
     with qtbot.waitSignal(client.gone):
         client.connect_now()
     engine = EngineDouble(folder)

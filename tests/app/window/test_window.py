@@ -13,7 +13,7 @@ from window.engine_double import EngineDouble, decision, fire, hello, source, st
 from app.window.help import KEYS, HelpDialog
 from app.window.main import run_window
 from app.window.mainwindow import MainWindow
-from app.window.theme import SMALLEST
+from app.window.theme import SMALLEST, scale_for
 from pipeline.errors import USAGE, UserError
 
 
@@ -69,11 +69,14 @@ def test_everything_fits_at_every_size(qtbot: QtBot, window: MainWindow, engine:
     recording = {"path": "/a.aedat4", "events": 10, "bytes": 12_345_678, "seconds": 65.3, "sentence": ""}
     engine.send(decision(1_000_000), status(1_000_000, lost=12, skipped=40_000, recording=recording))
     window.resize(*size)
-    qtbot.waitUntil(lambda: window.strip.loss.isVisible() and not window._restyle.isActive())
-    window.resize(*size)
+    qtbot.waitUntil(lambda: window.strip.loss.isVisible() and window._scale == scale_for(*size))
     assert (window.width(), window.height()) == size
-    needed = window.centralWidget().minimumSizeHint()
-    assert needed.width() <= size[0] and needed.height() <= size[1]
+
+    def fits() -> bool:
+        needed = window.centralWidget().minimumSizeHint()
+        return needed.width() <= size[0] and needed.height() <= size[1]
+
+    qtbot.waitUntil(fits)
     for panel in window.panels.values():
         if panel.isVisible():
             assert panel.minimumSizeHint().width() <= panel.width() + 1, type(panel).__name__
@@ -225,3 +228,14 @@ def test_the_benchmark_of_the_window_runs_and_reports() -> None:
     assert result["frames"] > 5
     assert result["decisions"] > 5
     assert result["frame_ms"]["p50"] <= result["frame_ms"]["p95"] <= result["frame_ms"]["p99"]
+
+
+def test_a_window_that_is_quicker_than_its_engine_says_that_it_is_starting(qtbot: QtBot, folder: Path) -> None:
+    window = MainWindow(folder)
+    qtbot.addWidget(window)
+    window.show()
+    qtbot.waitUntil(lambda: window.events.view.heading == "Starting ...")
+    engine = EngineDouble(folder, hello(source(folder)))
+    qtbot.waitUntil(lambda: window.state.connected and window.events.view.heading == "")
+    window.close()
+    engine.close()
