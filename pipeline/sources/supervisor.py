@@ -108,12 +108,16 @@ class SupervisedSource:
             self._select(None, min(deadline, self._start_at) - now)
             return
         self._pass_commands(worker)
-        silent_at = worker.silent_at()
+        limit = SILENCE_S if worker.alive else STARTING_S
+        seconds = max(0.0, min(deadline - now, limit - worker.silence))
         try:
             worker.connection.flush()
-            if self._select(worker, min(deadline, silent_at) - now):
+            if self._select(worker, seconds):
                 self._take(worker)
-            elif time.monotonic() >= silent_at:
+                return
+            # not by the clock: this process may have been stopped, or busy elsewhere, and the worker with it
+            worker.silence += min(time.monotonic() - now, seconds)
+            if worker.silence >= limit:
                 self._replace(worker, "stopped answering")
         except EOFError:
             self._replace(worker, worker.how_it_ended())
@@ -133,7 +137,7 @@ class SupervisedSource:
 
     def _take(self, worker: "_Worker") -> None:
         """What the worker has sent, up to a packet: the engine takes it before more memory is used."""
-        worker.heard_at = time.monotonic()
+        worker.silence = 0.0
         while (message := worker.connection.receive()) is not None:
             worker.alive = True
             self._note(message)
@@ -215,13 +219,11 @@ class _Worker:
                 pass_fds=[theirs.fileno()],
                 env=environment,
             )
-        self.started_at = self.heard_at = time.monotonic()
+        self.started_at = time.monotonic()
+        self.silence = 0.0
+        """Seconds that its engine has waited for it since it last said something."""
         self.alive = False
         """It has said something: it could be started."""
-
-    def silent_at(self) -> float:
-        """When it will have been silent for too long."""
-        return self.heard_at + (SILENCE_S if self.alive else STARTING_S)
 
     def how_it_ended(self) -> str:
         """Why it closed the link, as the end of a sentence that begins with its name."""
