@@ -6,7 +6,7 @@ from PySide6.QtWidgets import QLabel, QWidget
 
 from app.window.theme import Scale
 
-STAY_MS = {"info": 6_000, "warning": 12_000, "error": 30_000}
+STAY_MS = {"info": 4_000, "warning": 12_000, "error": 30_000}
 
 
 class NoticeBar(QLabel):

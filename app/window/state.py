@@ -12,10 +12,24 @@ import enum
 import math
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from app.protocol import Message
 from app.window.clock import SensorClock
+from app.window.facts import (
+    Decision,
+    Recording,
+    Runtime,
+    Segment,
+    Settings,
+    Source,
+    Status,
+    Turn,
+    recording_of,
+    runtime_of,
+    settings_of,
+    source_of,
+)
 from app.window.fields import Fields
 
 RIBBON_US = 30_000_000
@@ -39,120 +53,6 @@ class Topic(enum.Flag):
     MODELS = enum.auto()
     CONNECTION = enum.auto()
     ALL = SOURCE | DECISION | STATUS | SETTINGS | CHAT | NOTICE | MODELS | CONNECTION
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The source as the engine describes it; width 0 until it is open."""
-
-    state: str = "starting"
-    sentence: str = ""
-    spec: str = ""
-    kind: str = ""
-    title: str = ""
-    width: int = 0
-    height: int = 0
-    live: bool = True
-    duration_us: int = 0
-    surface: str = ""
-
-    @property
-    def open(self) -> bool:
-        """Whether there is a sensor to look at."""
-        return self.width > 0 and self.height > 0 and bool(self.surface)
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """One decision of the gesture network (times in us of sensor time, latencies in ms)."""
-
-    t_us: int
-    label: str
-    confidence: float
-    accepted: bool
-    reason: str = ""
-    latency_ms: dict[str, float] = field(default_factory=dict)
-    scores: tuple[float, ...] = ()
-    activity: tuple[float, ...] = ()
-    events: int = 0
-    kept: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Runtime:
-    """Which machine the networks run on, and its heartbeat (steps so far)."""
-
-    backend: str = ""
-    badge: str = ""
-    heartbeat: int = 0
-    activity: float = math.nan
-    steps_per_s: float = math.nan
-
-
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """The recording that is being written."""
-
-    path: str
-    events: int = 0
-    bytes: int = 0
-    seconds: float = 0.0
-    sentence: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """The engine's quarter-second summary."""
-
-    now_us: int = 0
-    rate: float = 0.0
-    kept_rate: float = 0.0
-    lost: int = 0
-    repaired: int = 0
-    refused: int = 0
-    skipped: int = 0
-    position_us: int = 0
-    playing: bool = True
-    speed: float = 1.0
-    loop: bool = False
-    latency: dict[str, tuple[float, float]] = field(default_factory=dict)
-    chat_busy: bool = False
-    tokens_per_s: float = 0.0
-    memory_age: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Filters and decision settings, as the engine uses them."""
-
-    background_us: int | None = None
-    refractory_us: int | None = None
-    hot_pixel: bool = False
-    polarity: str = "both"
-    region: tuple[int, int, int, int] | None = None
-    threshold: float = 0.5
-    min_events: float = 0.0
-
-
-@dataclass(slots=True)
-class Turn:
-    """One turn of the chat. `text` grows while tokens stream in."""
-
-    role: str
-    text: str = ""
-    done: bool = True
-    reason: str = ""
-    id: object = None
-    tokens: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A stretch of sensor time with one answer; `label` is empty where nothing was accepted."""
-
-    start_us: int
-    end_us: int
-    label: str
 
 
 class WindowState:
@@ -226,10 +126,10 @@ class WindowState:
         models = m.part("models")
         gesture, language = models.part("gesture"), models.part("language")
         labels = tuple(gesture.texts("labels"))
-        runtime = _runtime(m.part("runtime"), Runtime())
-        settings = _settings_of(m.part("settings"), Settings())
-        source = None if m.absent("source") else _source_of(m.part("source"), None)
-        recording = None if m.absent("recording") else _recording_of(m.part("recording"))
+        runtime = runtime_of(m.part("runtime"), Runtime())
+        settings = settings_of(m.part("settings"), Settings())
+        source = None if m.absent("source") else source_of(m.part("source"), None)
+        recording = None if m.absent("recording") else recording_of(m.part("recording"))
         turns = [Turn(t.text("role"), t.text("text"), t.flag("done", True), t.text("reason")) for t in m.parts("chat")]
         names = {
             "gesture": (gesture.text("name"), gesture.text("hash")),
@@ -247,7 +147,7 @@ class WindowState:
 
     def _source(self, m: Fields, now_s: float) -> Topic:
         previous = self.source
-        self.source = _source_of(m, previous)
+        self.source = source_of(m, previous)
         if previous is None or (previous.spec, previous.surface) != (self.source.spec, self.source.surface):
             self.clock = SensorClock()
             self.history.clear()
@@ -310,8 +210,8 @@ class WindowState:
             tokens_per_s=chat.number("tokens_per_s"),
             memory_age=chat.whole("memory_age"),
         )
-        runtime = _runtime(m.part("runtime"), self.runtime)
-        recording = None if m.absent("recording") else _recording_of(m.part("recording"))
+        runtime = runtime_of(m.part("runtime"), self.runtime)
+        recording = None if m.absent("recording") else recording_of(m.part("recording"))
         self.status, self.runtime, self.recording = status, runtime, recording
         self.chat_busy = status.chat_busy
         if status.chat_busy:
@@ -326,7 +226,7 @@ class WindowState:
         return status.speed if recording and status.speed > 0 else 1.0
 
     def _settings(self, m: Fields, now_s: float) -> Topic:
-        self.settings = _settings_of(m, self.settings)
+        self.settings = settings_of(m, self.settings)
         return Topic.SETTINGS
 
     def _chat(self, m: Fields, now_s: float) -> Topic:
@@ -375,53 +275,3 @@ class WindowState:
         self.notices.append((m.text("level", "info"), m.text("sentence")))
         self.notices_seen += 1
         return Topic.NOTICE
-
-
-def _runtime(m: Fields, before: Runtime) -> Runtime:
-    return Runtime(
-        backend=m.text("backend", before.backend),
-        badge=m.text("badge", before.badge),
-        heartbeat=m.whole("heartbeat", before.heartbeat),
-        activity=m.mean("activity", before.activity),
-        steps_per_s=m.number("steps_per_s", before.steps_per_s),
-    )
-
-
-def _source_of(m: Fields, before: Source | None) -> Source:
-    """A source message; one that only tells a state keeps what the last one said of the same sensor."""
-    base = before if (before is not None and m.absent("spec")) or (before and m.text("spec") == before.spec) else Source()
-    return Source(
-        state=m.text("state", base.state),
-        sentence=m.text("sentence"),
-        spec=m.text("spec", base.spec),
-        kind=m.text("kind", base.kind),
-        title=m.text("title", base.title),
-        width=m.whole("width", base.width),
-        height=m.whole("height", base.height),
-        live=m.flag("live", base.live),
-        duration_us=m.whole("duration_us", base.duration_us),
-        surface=m.text("surface", base.surface),
-    )
-
-
-def _recording_of(m: Fields) -> Recording:
-    return Recording(m.text("path"), m.whole("events"), m.whole("bytes"), m.number("seconds"), m.text("sentence"))
-
-
-def _settings_of(m: Fields, before: Settings) -> Settings:
-    f = m.part("filters")
-    region: tuple[int, int, int, int] | None = before.region
-    if f.has("region"):
-        region = None
-        if not f.absent("region"):
-            x, y, w, h = f.wholes("region", 4)
-            region = (x, y, w, h)
-    return Settings(
-        background_us=f.optional_whole("background_us", before.background_us),
-        refractory_us=f.optional_whole("refractory_us", before.refractory_us),
-        hot_pixel=f.flag("hot_pixel", before.hot_pixel),
-        polarity=f.text("polarity", before.polarity),
-        region=region,
-        threshold=m.number("threshold", before.threshold),
-        min_events=m.number("min_events", before.min_events),
-    )

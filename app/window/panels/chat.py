@@ -20,9 +20,10 @@ from PySide6.QtWidgets import (
 )
 
 from app.window import theme
+from app.window.facts import Turn
 from app.window.figures import milliseconds, three
 from app.window.panels.base import Panel, quiet, roomy
-from app.window.state import Topic, Turn, WindowState
+from app.window.state import Topic, WindowState
 from app.window.theme import Scale
 
 WHAT_IT_IS = (

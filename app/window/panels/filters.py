@@ -5,8 +5,9 @@ from typing import Any, ClassVar
 from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QPushButton, QSpinBox, QWidget
 
+from app.window.facts import Settings
 from app.window.panels.base import Choice, Panel, roomy
-from app.window.state import Settings, Topic, WindowState
+from app.window.state import Topic, WindowState
 
 POLARITIES = (("both", "ON and OFF"), ("on", "ON only"), ("off", "OFF only"))
 

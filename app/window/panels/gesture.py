@@ -8,11 +8,12 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QDoubleSpinBox, QHBoxLayout, QLabel, QSizePolicy, QWidget
 
 from app.window import theme
+from app.window.facts import Decision
 from app.window.figures import gesture_name
 from app.window.panels.bars import ConfidenceBars
 from app.window.panels.base import Panel, roomy
 from app.window.panels.ribbon import HistoryRibbon
-from app.window.state import Decision, Topic, WindowState
+from app.window.state import Topic, WindowState
 from app.window.theme import Scale
 
 DRAG_MS = 80
@@ -87,7 +88,7 @@ class GesturePanel(Panel):
     """Verdict, bars with the threshold, ribbon."""
 
     INTERESTS: ClassVar[Topic] = Topic.DECISION | Topic.SETTINGS | Topic.MODELS | Topic.SOURCE
-    RATE_HZ: ClassVar[float] = 60.0
+    RATE_HZ: ClassVar[float] = 1000.0  # at the very next frame: what is shown late counts as latency
 
     def __init__(self, state: WindowState, parent: QWidget | None = None) -> None:
         super().__init__(state, "Gesture", parent)

@@ -7,8 +7,9 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.window import theme
+from app.window.facts import Segment
 from app.window.figures import gesture_name
-from app.window.state import RIBBON_US, Segment
+from app.window.state import RIBBON_US
 from app.window.theme import Scale
 
 
