@@ -18,6 +18,8 @@ BLOCK_STEPS = 100
 """Movement and noise are planned in blocks of so many steps (200 ms), aligned to the clip's start, however the steps are then taken."""
 BLOCK_US = BLOCK_STEPS * STEP_US
 LARGEST_SIDE = 2048
+PADDING = slice(13, 16)
+"""Bytes of an event that hold no field: zeroed, since the promise is about bytes."""
 
 Plan = tuple[Float32, Int64]
 
@@ -97,11 +99,10 @@ class Simulator:
         self._stepped_us = start + (last - first) * STEP_US
         part = slice(*np.searchsorted(moments, (start, self._stepped_us)))
         out = np.empty(512 * (last - first), EVENT_DTYPE)
-        return np.asarray(
-            run_steps(
-                self._canvas, self._pixels, poses[first:last], orders[first:last], start, moments[part], places[part], marks[part], out
-            )
-        )
+        noise = moments[part], places[part], marks[part]
+        events = run_steps(self._canvas, self._pixels, poses[first:last], orders[first:last], start, *noise, out)
+        events.view(np.uint8).reshape(-1, EVENT_DTYPE.itemsize)[:, PADDING] = 0
+        return np.asarray(events)
 
     def _plan(self, times_us: Int64) -> Plan:
         """Capsules on the image plane at n moments: (n, C, 6) pixels; and their order from front to back (n, C)."""
