@@ -64,7 +64,7 @@ def train(
     peak_rate: float = 2e-3,
     activity: float = 0.15,
     activity_weight: float = 5.0,
-    dropout: float = 0.2,
+    dropout: float = 0.1,
     held_out: int = HELD_OUT,
     mixed: bool = True,
     save_every: int = 100,
@@ -210,21 +210,28 @@ class Answers:
         return [[int(value) for value in row] for row in table]
 
     def calibrate(self) -> tuple[float, float]:
-        """(temperature, threshold): the temperature of the least NLL over settled frames; the threshold at which PRECISION is reached.
+        """Temperature and threshold from the settled frames (`calibrate`)."""
+        labels = np.broadcast_to(self.clips.label[:, None], self.counted.shape)[self.counted]
+        return calibrate(self.logits[self.counted], labels)
 
-        The precision is that of accepted frames (`other_gestures` is never accepted as a gesture), in steps of 0.05 between 0.2 and 0.9.
-        """
-        logits = torch.from_numpy(self.logits[self.counted])
-        wanted = torch.from_numpy(np.broadcast_to(self.clips.label[:, None], self.counted.shape)[self.counted])
-        grid = np.exp(np.linspace(np.log(0.3), np.log(5.0), 40))
-        losses = [float(functional.cross_entropy(logits / float(value), wanted)) for value in grid]
-        temperature = float(grid[int(np.argmin(losses))])
-        confidence, answer = (logits / temperature).softmax(1).max(1)
-        for threshold in np.arange(0.2, 0.9, 0.05):
-            accepted = (confidence >= float(threshold)) & (answer != OTHER)
-            if float((answer[accepted] == wanted[accepted]).float().mean()) >= PRECISION:
-                return round(temperature, 3), round(float(threshold), 2)
-        return round(temperature, 3), 0.9
+
+def calibrate(logits: npt.NDArray[np.float32], labels: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """(temperature, threshold) for answers with these `logits` [n, classes] where `labels` [n] are right.
+
+    The temperature has the least NLL (Guo et al. 2017, arXiv 1706.04599). The threshold, in steps of 0.05 from 0.2, is the first at which
+    PRECISION of the accepted answers are right (`other_gestures` is never accepted as a gesture); 0.9 if none is.
+    """
+    scores, right = torch.from_numpy(logits), torch.from_numpy(labels)
+    grid = np.exp(np.linspace(np.log(0.3), np.log(5.0), 40))
+    temperature = float(min(grid, key=lambda value: float(functional.cross_entropy(scores / float(value), right))))
+    confidence, answer = (scores / temperature).softmax(1).max(1)
+    threshold = 0.9
+    for candidate in (0.2 + 0.05 * step for step in range(14)):
+        accepted = (confidence >= candidate) & (answer != OTHER)
+        if float((answer[accepted] == right[accepted]).float().mean()) >= PRECISION:
+            threshold = candidate
+            break
+    return round(temperature, 3), round(threshold, 2)
 
 
 @torch.no_grad()

@@ -9,7 +9,7 @@ import torch
 
 from models import checkpoint, gesture
 from models.training import augment, clips
-from models.training.gesture import Answers, train
+from models.training.gesture import PRECISION, Answers, calibrate, train
 from pipeline.errors import UserError
 from pipeline.events import EVENT_DTYPE
 from pipeline.filters import FilterSettings
@@ -130,6 +130,26 @@ def test_a_few_steps_lower_the_loss_and_the_file_can_be_used(folder: Path, tmp_p
     assert metadata["made"]["figures"]["held_out_clips"] == 48 * clips.TAKES
     again = Answers(network, clips.read(folder, "held-out", 48)).figures()["accuracy"]
     assert again == pytest.approx(metadata["made"]["figures"]["accuracy"], abs=0.05)
+
+
+def test_the_threshold_lets_only_answers_pass_that_are_mostly_right() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, 4000)
+    sure = rng.random(4000)  # how clearly each answer shows, and how often it is right
+    answer = np.where(rng.random(4000) < sure, labels, rng.integers(0, 10, 4000))
+    logits = (4 * sure[:, None] * np.eye(11, dtype=np.float32)[answer]).astype(np.float32)
+    temperature, threshold = calibrate(logits, labels)
+    powers = np.exp(logits / temperature)
+    confidence = powers.max(1) / powers.sum(1)
+    accepted = confidence >= threshold
+    assert 0.2 < threshold < 0.9 and 0.1 < accepted.mean() < 0.9
+    assert (answer == labels)[accepted].mean() >= PRECISION > (answer == labels).mean()
+    assert abs(confidence.mean() - (answer == labels).mean()) < 0.1  # calibrated on average
+
+
+def test_answers_that_are_never_right_are_never_accepted() -> None:
+    logits = 5 * np.eye(11, dtype=np.float32)[np.zeros(100, np.int64)]
+    assert calibrate(logits, np.ones(100, np.int64))[1] == 0.9
 
 
 def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder: Path, tmp_path: Path) -> None:
