@@ -16,7 +16,7 @@ from typing import Self
 import numpy as np
 
 from pipeline.errors import UserError
-from pipeline.events import Events, join_events
+from pipeline.events import EVENT_DTYPE, Events, join_events
 from pipeline.formats.aedat4.container import (
     PACKET_HEADER,
     VERSION_LINE,
@@ -91,7 +91,7 @@ class Aedat4Writer:
             begin = self._pending[0]["timestamp"][0] if self._pending else events["timestamp"][0]
             room = min(int(np.searchsorted(events["timestamp"], begin + PACKET_US)), PACKET_EVENTS - self._pending_events)
             if room:
-                self._pending.append(events[:room].copy())
+                self._pending.append(events[:room].view("V16").copy().view(EVENT_DTYPE))
                 self._pending_events += room
             events = events[room:]
             if len(events):
