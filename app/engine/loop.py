@@ -213,6 +213,10 @@ class Engine:
         self.info = info
         self.state, self.sentence = "live", ""
         self.recognition.open(info, picture)
+        if self.recorder and not self.recorder.fits(info):
+            self.recorder.end()
+            self._orders.put({"op": "record_stop"})
+            self.notice("warning", "The recording ended because another sensor came: start a new one.")
         if self.settings.record and self.recorder is None:
             path, self.settings.record = self.settings.record, None
             self.start_recording(path)

@@ -25,6 +25,8 @@ class Recorder:
         self.failure = ""
         self._writer = Aedat4Writer(path, info.width, info.height, info.title)
         self._on_failure = on_failure
+        self._ended = False
+        self._size = (info.width, info.height)
         self._started = time.monotonic()
         self._queue: queue.SimpleQueue[Events | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, name="egret-recorder", daemon=True)
@@ -32,8 +34,12 @@ class Recorder:
 
     def put(self, events: Events) -> None:
         """Queue `events` for writing; never waits."""
-        if len(events) and not self.failure:
+        if len(events) and not self.failure and not self._ended:
             self._queue.put(events)
+
+    def fits(self, info: SourceInfo) -> bool:
+        """Whether events of `info`'s sensor belong into this recording."""
+        return (info.width, info.height) == self._size
 
     def describe(self) -> Message:
         """The ``recording`` part of a status message."""
@@ -45,9 +51,15 @@ class Recorder:
             "sentence": self.failure,
         }
 
+    def end(self) -> None:
+        """Take no more events; the file is closed once what is queued is written."""
+        if not self._ended:
+            self._ended = True
+            self._queue.put(None)
+
     def close(self, timeout: float = 30.0) -> bool:
-        """Write what is queued, close the file; False if that did not end in time."""
-        self._queue.put(None)
+        """`end`, and wait for it; False if that did not happen in time."""
+        self.end()
         self._thread.join(timeout)
         return not self._thread.is_alive()
 

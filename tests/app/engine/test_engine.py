@@ -13,7 +13,8 @@ import pytest
 from app.engine import session
 from app.engine.loop import Engine, EngineSettings
 from app.protocol import TICK_US, Message, decode, encode
-from pipeline.formats.aedat4 import Aedat4Reader
+from pipeline.events import EVENT_DTYPE
+from pipeline.formats.aedat4 import Aedat4Reader, Aedat4Writer
 
 
 class Window:
@@ -182,6 +183,24 @@ def test_a_recording_started_by_a_window_is_a_whole_file(attached: Attached, tmp
     with Aedat4Reader(out) as reader:
         assert sum(map(len, reader.packets())) > 1000
         assert reader.recovered == ""
+
+
+def test_a_recording_ends_where_another_sensor_comes(attached: Attached, tmp_path: Path) -> None:
+    _, window = attached
+    small = tmp_path / "small.aedat4"
+    events = np.zeros(2000, EVENT_DTYPE)
+    events["timestamp"] = np.arange(2000) * 500
+    with Aedat4Writer(small, 1, 1, "small") as writer:
+        writer.write(events)
+    out = tmp_path / "kept.aedat4"
+    window.order("record", path=str(out))
+    window.wait_for(lambda: (window.last("status").get("recording") or {}).get("events", 0) > 1000, "events in the recording")
+    window.order("source", spec=str(small))
+    window.wait_for(lambda: window.last("source").get("width") == 1, "the other sensor")
+    window.wait_for(lambda: window.last("status").get("recording", 0) is None, "the end of the recording")
+    with Aedat4Reader(out) as reader:
+        assert (reader.width, reader.height) == (128, 128)
+        assert sum(map(len, reader.packets())) > 1000
 
 
 def test_another_source_can_be_opened_and_one_that_fails_leaves_the_engine_running(attached: Attached, tmp_path: Path) -> None:
