@@ -169,13 +169,13 @@ class Peer:
         return QUIET_STEP_S
 
     def work(self) -> list[Events]:
-        """What has come since the last call."""
+        """What has come since the last call, a step further towards a connection if there is none yet."""
         if not self._connected:
             self._advance()
             return []
         began = len(self._buffer) > 0
         arrived = self._receive()
-        events = self._packets() if self._greeted() else []
+        events = self._packets() if self._understand() else []
         incomplete = self.stream is None or len(self._buffer) > 0
         if arrived and (events or not began):
             self._deadline = time.monotonic() + STALL_S
@@ -219,6 +219,8 @@ class Peer:
             pass
         except OSError as error:
             raise Unusable(self._refused(error)) from error
+        except ValueError as error:
+            raise Unusable(f"{self._spec.text} is not an address ({error}): check it.") from error
 
     def _refused(self, error: OSError) -> str:
         match error.errno:
@@ -245,7 +247,7 @@ class Peer:
         self._buffer += data
         return True
 
-    def _greeted(self) -> bool:
+    def _understand(self) -> bool:
         """Whether the header is complete; takes it apart when it is."""
         if self.stream is not None:
             return True

@@ -79,7 +79,7 @@ def ends_with(events: Events, expected: Events) -> bool:
 def test_a_recording_cut_at_any_byte_keeps_every_packet_before_the_cut(samples: dict[str, Sample], folder: Path, compression: str) -> None:
     sample = samples[compression]
     path = folder / "cut.aedat4"
-    for length in [*range(0, sample.begin, 7), *range(sample.begin, len(sample.data))]:
+    for length in [*range(0, sample.begin, 7), *range(sample.begin, len(sample.data), 1 if compression == "zstd" else 2)]:
         result = read_all(path, sample.data[:length])
         if length < sample.begin:
             assert result is None
