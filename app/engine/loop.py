@@ -167,6 +167,7 @@ class Engine:
     def open_source(self, spec: str) -> None:
         """Close the source and open `spec` instead; UserError if it is no source."""
         parse_spec(spec)
+        self._end_recording("The recording ended with its source.")
         old, self._source = self._source, SupervisedSource(spec, speed=self.speed, loop=self.loop)
         old.close(3.0)
         self._join_capture()
@@ -177,10 +178,7 @@ class Engine:
         self._start_capture()
 
     def steer(self, op: str, **arguments: Any) -> None:
-        """A transport command to the source; one that has ended is opened again first."""
-        if self.ended and op in ("play", "seek", "step"):
-            self.open_source(self.settings.source)
-            self.playing = op != "step"
+        """A transport command to the source."""
         self._source.command(op, **arguments)
 
     def _read(self, source: SupervisedSource) -> None:
@@ -189,6 +187,7 @@ class Engine:
             while not self._stop.is_set() and source is self._source:
                 item = source.read(0.1)
                 if isinstance(item, Packet):
+                    self.ended = False  # one that had ended plays again
                     if (recorder := self.recorder) is not None:
                         recorder.put(item.events)
                     self.recognition.put(item)
@@ -197,10 +196,9 @@ class Engine:
                     self._opened(item)
                 elif isinstance(item, Notice):
                     self._noticed(item)
-                    if item.state in ("ended", "failed"):
+                    if item.state == "ended":
                         self._loaded.wait()
                         self.recognition.end()
-                        return
         except UserError as error:
             self._noticed(Notice("error", "failed", str(error), error.exit_code))
         except BaseException as error:
@@ -214,15 +212,20 @@ class Engine:
         self.state, self.sentence = "live", ""
         self.recognition.open(info, picture)
         if self.recorder and not self.recorder.fits(info):
-            self.recorder.end()
-            self._orders.put({"op": "record_stop"})
-            self.notice("warning", "The recording ended because another sensor came: start a new one.")
+            self._end_recording("The recording ended because another sensor came: start a new one.")
         if self.settings.record and self.recorder is None:
             path, self.settings.record = self.settings.record, None
             self.start_recording(path)
         self._server.publish(snapshot.source(self))
         if previous:
             previous.unlink(missing_ok=True)  # a window that has it mapped keeps it until it maps the new one
+
+    def _end_recording(self, why: str) -> None:
+        """What comes next does not belong into the recording; the control loop closes it."""
+        if self.recorder:
+            self.recorder.end()
+            self._orders.put({"op": "record_stop"})
+            self.notice("warning", why)
 
     def start_recording(self, path: Path) -> None:
         """Record what comes from the source from now on; UserError if `path` cannot be written."""

@@ -222,6 +222,8 @@ def test_a_recording_that_has_ended_plays_again(simulated_wave: Path) -> None:
         seen = sum(m["type"] == "decision" for m in window.told)
         window.order("play")
         window.wait_for(lambda: sum(m["type"] == "decision" for m in window.told) > seen + 10, "more decisions")
+        times = np.array([m["t_us"] for m in window.told if m["type"] == "decision"])
+        assert (np.diff(times) > 0).all()
         window.close()
         engine.stop()
         loop.join()
