@@ -1,7 +1,8 @@
 """`egret gui`, and `egret` alone: the window, a client of an engine in a process of its own.
 
 The engine is started here unless one runs already and no other source is asked for. Closing the window ends an engine that it started;
-a window that is killed does not: recognition and recording go on, and the next `egret gui` attaches to them.
+a window that is killed does not: recognition and recording go on, and the next `egret gui` attaches to them. An engine that dies is
+started again from the window (`EngineProcess.restart`); one that cannot start says why, with its own sentence and exit code.
 """
 
 import argparse
@@ -9,11 +10,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 from app import libraries
 from app.commands import run as headless
 from app.commands.common import add_runtime, add_source, default_source
-from pipeline.errors import USAGE, UserError
+from pipeline.errors import FAILED, USAGE, UserError
 
 STOP_S = 10.0
 
@@ -44,9 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
     others = session.running()
     if arguments.attach and not others:
         raise UserError("No engine is running that a window could attach to: start one with `egret run`, or leave out --attach.")
-    if others and not arguments.source:
-        return _window(arguments, others[0], owns_engine=False)
-    return _with_engine(arguments)
+    if arguments.attach:
+        return _window(arguments, others[0], None)
+    return _with_engine(arguments, others[0] if others and not arguments.source else None)
 
 
 def _headless(arguments: argparse.Namespace) -> int:
@@ -59,40 +61,102 @@ def _headless(arguments: argparse.Namespace) -> int:
     return headless.run(parser.parse_args(["--source", source, "--runtime", arguments.runtime]))
 
 
-def _window(arguments: argparse.Namespace, folder: Path, owns_engine: bool) -> int:
+def _window(arguments: argparse.Namespace, folder: Path, engine: "EngineProcess | None") -> int:
     from app.window.main import run_window
 
-    return run_window(folder, screenshot=arguments.screenshot, after=arguments.after, owns_engine=owns_engine)
+    return run_window(folder, keeper=engine, screenshot=arguments.screenshot, after=arguments.after)
 
 
-def _with_engine(arguments: argparse.Namespace) -> int:
-    """Start an engine, attach the window to it, and see to it that the engine ends with the window."""
-    from app.engine import session
-
-    source = arguments.source or default_source()
-    command = [sys.executable, "-m", "app.cli", "run", "--source", source, "--runtime", arguments.runtime, "--stay", "--quiet"]
-    command += [] if arguments.source else ["--loop"]
-    with tempfile.TemporaryFile() as said:
-        # A session of its own: Ctrl-C in the terminal closes the window, and the window tells the engine.
-        engine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True)
-        try:
-            code = _window(arguments, session.root() / str(engine.pid), owns_engine=True)
-        finally:
-            _end(engine)
-        said.seek(0)
-        words = said.read().decode(errors="replace").strip()
-    if engine.returncode:
-        raise UserError(words.removeprefix("egret: ") or f"The engine ended with code {engine.returncode}.", engine.returncode)
+def _with_engine(arguments: argparse.Namespace, attached: Path | None) -> int:
+    """Attach the window to the engine that runs or to a new one; an engine that was started here ends with the window."""
+    with tempfile.TemporaryFile() as said, EngineProcess(_engine_command(arguments), said) as engine:
+        code = _window(arguments, attached or engine.start(), engine)
+        engine.end()
+        if failed := engine.failure():
+            raise failed
     return code
 
 
-def _end(engine: "subprocess.Popen[bytes]") -> None:
-    """Wait for the engine, which the window has told to quit; then insist."""
-    for signal in (None, "terminate", "kill"):
-        if signal:
-            getattr(engine, signal)()
-        try:
-            engine.wait(STOP_S if signal is None else 3.0)
-            return
-        except subprocess.TimeoutExpired:
-            continue
+def _engine_command(arguments: argparse.Namespace) -> list[str]:
+    source = arguments.source or default_source()
+    command = [sys.executable, "-m", "app.cli", "run", "--source", source, "--runtime", arguments.runtime, "--stay", "--quiet"]
+    return command if arguments.source else [*command, "--loop"]
+
+
+class EngineProcess:
+    """The engine as a child of this process: `app.window.keeper.EngineKeeper`. Nothing runs until `start`."""
+
+    def __init__(self, command: list[str], said: BinaryIO) -> None:
+        """`command` starts an engine; `said` is an empty file that takes what it says on stderr."""
+        self._command, self._said = command, said
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "EngineProcess":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    @property
+    def owned(self) -> bool:
+        """Whether an engine was started here."""
+        return self._process is not None
+
+    def start(self) -> Path:
+        """Start an engine; the folder in which its session will be."""
+        from app.engine import session
+
+        root = session.root()
+        self._said.seek(0)
+        self._said.truncate()
+        # A session of its own: Ctrl-C in the terminal closes the window, and the window tells the engine.
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._said, start_new_session=True
+        )
+        return root / str(self._process.pid)
+
+    def restart(self) -> Path:
+        """End what is left of the engine and start a new one; the folder in which its session will be."""
+        from app.engine import session
+
+        if self._process:
+            _insist(self._process, 1.0)
+        session.running()  # removes the folder that a killed engine left
+        return self.start()
+
+    def ended(self) -> bool:
+        """Whether the engine that was started here has ended."""
+        return self._process is not None and self._process.poll() is not None
+
+    def sentence(self) -> str:
+        """The last line that the engine said on stderr."""
+        self._said.seek(0)
+        lines = self._said.read().decode(errors="replace").strip().splitlines()
+        return lines[-1].removeprefix("egret: ") if lines else ""
+
+    def end(self) -> None:
+        """Wait for the engine, which the window has told to quit; then insist."""
+        if self._process and not self.ended():
+            try:
+                self._process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                _insist(self._process, 3.0)
+
+    def failure(self) -> UserError | None:
+        """What was wrong with the newest engine, which has ended; None if nothing."""
+        code = self._process.returncode if self._process else 0
+        if not code:
+            return None
+        if code < 0:
+            return UserError(f"The engine was ended by signal {-code}; what it had recorded is kept.", FAILED)
+        return UserError(self.sentence() or f"The engine ended with code {code}.", code)
+
+
+def _insist(process: "subprocess.Popen[bytes]", seconds: float) -> None:
+    """End `process` politely, after `seconds` by force."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

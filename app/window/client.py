@@ -59,6 +59,15 @@ class EngineClient(QObject):
             self._rest = b""
             self._socket.connectToServer(str(self._path))
 
+    def attach(self, session: Path, patience_ms: int = PATIENCE_MS) -> None:
+        """Turn to the engine in another folder, which may still be starting for `patience_ms`."""
+        self._closing = True  # what the old line says now is of no interest
+        self._socket.abort()
+        self._closing = False
+        self._path, self._why = session / SOCKET_NAME, ""
+        self._eager_tries = patience_ms // EAGER_MS
+        self.connect_now()
+
     def send(self, message: Message, optional: bool = False) -> bool:
         """Send a command; False if there is no engine, or if it does not listen and the message is `optional`."""
         if not self.is_connected or (optional and self._socket.bytesToWrite() > BACKLOG_BYTES):

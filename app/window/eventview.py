@@ -6,13 +6,13 @@ is opaque and repaints only itself, so a frame does not touch the panels beside 
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.window import theme
 from app.window.frametime import FrameMeter
+from app.window.overlay import Overlay
 from app.window.surface import Picture
-from app.window.theme import Scale
 
 Region = tuple[int, int, int, int]
 
@@ -30,10 +30,11 @@ class EventView(QWidget):
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.setAccessibleName("Event picture")
         self.meter = FrameMeter()
-        self.scale = Scale(1.0)
+        self.overlay = Overlay(self)
         self.heading = ""
         """Large text over the picture; empty while events are shown."""
         self.sentence = ""
+        self.action = ""
         self.region: Region | None = None
         self.picking = False
         """Whether the mouse draws a region."""
@@ -62,11 +63,15 @@ class EventView(QWidget):
         self._ground = ground
         self.update()
 
-    def show_text(self, heading: str, sentence: str) -> None:
-        """Lay `heading` and `sentence` over the picture; two empty strings take them away."""
-        if (heading, sentence) != (self.heading, self.sentence):
-            self.heading, self.sentence = heading, sentence
-            self.update()
+    def show_text(self, heading: str, sentence: str, action: str = "") -> None:
+        """Lay `heading` and `sentence` over the picture, and a button that says `action`; empty strings take them away."""
+        if (heading, sentence, action) != (self.heading, self.sentence, self.action):
+            self.heading, self.sentence, self.action = heading, sentence, action
+            self.overlay.show_text(heading, sentence, action)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The text stays in the middle."""
+        self.overlay.place()
 
     def target(self) -> QRect:
         """Where the picture is drawn: the largest rectangle of its aspect, centred."""
@@ -80,7 +85,7 @@ class EventView(QWidget):
         return QRect((self.width() - w) // 2, (self.height() - h) // 2, w, h)
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """The picture, the region, the text."""
+        """The picture and the region."""
         self.meter.begin()
         painter = QPainter(self)
         target = self.target()
@@ -92,8 +97,6 @@ class EventView(QWidget):
         region = self._drawn or self.region
         if region is not None:
             self._draw_region(painter, target, region)
-        if self.heading or self.sentence:
-            self._draw_text(painter)
         painter.end()
         self.meter.end()
 
@@ -112,28 +115,6 @@ class EventView(QWidget):
         painter.setPen(QPen(QColor(theme.TEXT), 1, Qt.PenStyle.DashLine))
         painter.setBrush(Qt.BrushStyle.NoBrush)
         painter.drawRect(QRectF(target.left() + x * unit, target.top() + y * unit, w * unit, h * unit))
-
-    def _draw_text(self, painter: QPainter) -> None:
-        px = self.scale.px
-        width = min(px(560), self.width() - px(32))
-        flags = Qt.AlignmentFlag.AlignHCenter | Qt.TextFlag.TextWordWrap
-        fonts = (self.scale.font(20, bold=True), self.scale.font(14))
-        heights = []
-        for font, text in zip(fonts, (self.heading, self.sentence), strict=True):
-            painter.setFont(font)
-            heights.append(painter.boundingRect(QRect(0, 0, width - px(40), 10_000), flags, text).height() if text else 0)
-        box = QRect(0, 0, width, sum(heights) + px(44))
-        box.moveCenter(self.rect().center())
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QColor(theme.LINE))
-        painter.setBrush(QColor(20, 25, 32, 245))
-        painter.drawRoundedRect(box, px(8), px(8))
-        top = box.top() + px(18)
-        for font, text, height, colour in zip(fonts, (self.heading, self.sentence), heights, (theme.TEXT, theme.MUTED), strict=True):
-            painter.setFont(font)
-            painter.setPen(QColor(colour))
-            painter.drawText(QRect(box.left() + px(20), top, width - px(40), height), flags, text)
-            top += height + px(8)
 
     def _unit(self, target: QRect) -> float:
         """Screen pixels per sensor pixel."""

@@ -26,6 +26,7 @@ KEYS: tuple[Key, ...] = (
     Key(("Esc",), "stop_answer", "Esc", "stop the answer"),
     Key(("Ctrl+L",), "clear_memory", "Ctrl+L", "clear the model's memory"),
     Key(("R",), "record", "R", "start or stop recording"),
+    Key(("F5",), "restart_engine", "F5", "start the engine again when it has gone"),
     Key(("Ctrl++", "Ctrl+="), "larger", "Ctrl +", "larger type"),
     Key(("Ctrl+-",), "smaller", "Ctrl −", "smaller type"),
     Key(("F11",), "full_screen", "F11", "full screen"),

@@ -10,14 +10,18 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
 from app.window import theme
+from app.window.keeper import EngineKeeper
 from app.window.mainwindow import ORDINARY, MainWindow
 from pipeline.errors import FAILED, USAGE, UserError
 
 SHARE_OF_SCREEN = 0.85
 
 
-def run_window(session_dir: Path, *, screenshot: Path | None = None, after: float = 3.0, owns_engine: bool) -> int:
+def run_window(session_dir: Path, *, keeper: EngineKeeper | None = None, screenshot: Path | None = None, after: float = 3.0) -> int:
     """Show a window on the engine in `session_dir` until it is closed; 0 when it was.
+
+    With a `keeper` the window can start another engine when its own has gone, and closes at once if the keeper's first engine ended before
+    it was reached.
 
     With `screenshot`, the window saves a picture of itself there `after` seconds and closes; nothing is read from or kept in the user's
     settings then. UserError if the picture cannot be written.
@@ -29,7 +33,7 @@ def run_window(session_dir: Path, *, screenshot: Path | None = None, after: floa
     application.setApplicationName("Egret")
     application.setDesktopFileName("egret")
     theme.apply(application)
-    window = MainWindow(session_dir, settings=None if screenshot else QSettings("Egret", "window"), owns_engine=owns_engine)
+    window = MainWindow(session_dir, settings=None if screenshot else QSettings("Egret", "window"), keeper=keeper)
     saved: list[bool] = []
     if screenshot is None:
         _fit_screen(window)

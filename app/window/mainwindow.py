@@ -13,13 +13,14 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PySide6.QtCore import QSettings, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtGui import QCloseEvent, QCursor, QKeySequence, QResizeEvent, QShortcut
 from PySide6.QtWidgets import QMainWindow, QSplitter, QVBoxLayout, QWidget
 
 from app.protocol import Message
 from app.window import theme
-from app.window.client import EngineClient
+from app.window.client import PATIENCE_MS, EngineClient
 from app.window.help import KEYS, HelpDialog
+from app.window.keeper import EngineKeeper, EngineWatch
 from app.window.notices import NoticeBar
 from app.window.panels.base import Panel
 from app.window.panels.chat import ChatPanel
@@ -32,28 +33,34 @@ from app.window.panels.record import RecordPanel
 from app.window.panels.strip import StripPanel
 from app.window.panels.transport import TransportPanel
 from app.window.state import Topic, WindowState
+from pipeline.errors import UserError
 
 FRAME_MS = 16
 RESTYLE_MS = 120
 ZOOMS = (0.8, 0.9, 1.0, 1.15, 1.3, 1.5, 1.75)
 ORDINARY = (1280, 800)
+KEPT = "What was recorded until then is kept."
+ATTACHES = "Egret attaches by itself as soon as an engine answers here."
+STARTING_MS = 60_000
+"""An engine that was started for this window may take so long before it is called gone."""
 
 
 class MainWindow(QMainWindow):
     """A window on the engine whose socket lies in `session`.
 
-    `settings` keeps geometry and panel settings between runs (None: nothing is kept). With `owns_engine`, closing the window ends the
-    engine.
+    `settings` keeps geometry and panel settings between runs (None: nothing is kept). With a `keeper` the window can start another
+    engine when its own has gone, and closing it ends an engine that the keeper started.
     """
 
-    def __init__(self, session: Path, *, settings: QSettings | None = None, owns_engine: bool = False) -> None:
+    def __init__(self, session: Path, *, settings: QSettings | None = None, keeper: EngineKeeper | None = None) -> None:
         super().__init__()
         self.setWindowTitle("Egret")
         self.setMinimumSize(*theme.SMALLEST)
         self.resize(*ORDINARY)
         self.state = WindowState()
-        self.client = EngineClient(session, self)
-        self._settings, self._owns_engine = settings, owns_engine
+        self.client = EngineClient(session, self, STARTING_MS if keeper and keeper.owned else PATIENCE_MS)
+        self._watch = EngineWatch(keeper, self) if keeper else None
+        self._settings = settings
         self._zoom = 1.0
         self._changed = Topic.ALL
         self._notices_shown = 0
@@ -62,6 +69,9 @@ class MainWindow(QMainWindow):
         self._bind_keys()
         self.client.received.connect(self._receive)
         self.client.gone.connect(self._gone)
+        if self._watch:
+            self._watch.stillborn.connect(self._stillborn)
+            self.client.connected.connect(self._watch.reached)
         for panel in self.panels.values():
             panel.command.connect(self._send)
         self._frames = QTimer(self)
@@ -102,6 +112,9 @@ class MainWindow(QMainWindow):
         self.filters.pick_region.connect(self._pick_region)
         self.events.view.region_drawn.connect(self._region_drawn)
         self.strip.help.clicked.connect(self.help)
+        self.events.restartable = self._watch is not None
+        self.events.another_engine.connect(self.restart_engine)
+        self.events.another_source.connect(lambda: self.strip.choose_source(QCursor.pos()))
         lower = _splitter(Qt.Orientation.Horizontal, (self.rates, 1), (self.latency, 1))
         left = _splitter(Qt.Orientation.Vertical, (self.events, 4), (lower, 1))
         right = _splitter(Qt.Orientation.Vertical, (self.gesture, 1), (self.chat, 1))
@@ -162,6 +175,16 @@ class MainWindow(QMainWindow):
         """Start or stop."""
         self.record_panel.toggle()
 
+    def restart_engine(self) -> None:
+        """Start a new engine in place of one that has gone."""
+        if self._watch is None or not self.state.gone:
+            return
+        self._changed |= self.state.engine_gone("")
+        try:
+            self.client.attach(self._watch.restart(), STARTING_MS)
+        except UserError as error:
+            self._changed |= self.state.engine_gone(str(error))
+
     def larger(self) -> None:
         """Larger type."""
         self._set_zoom(1)
@@ -201,7 +224,14 @@ class MainWindow(QMainWindow):
         self._changed |= self.state.apply(message, time.monotonic())
 
     def _gone(self, sentence: str) -> None:
-        self._changed |= self.state.engine_gone(f"{sentence} Egret attaches by itself as soon as an engine answers here.")
+        if not self.state.gone:
+            self._changed |= self.state.engine_gone(f"{sentence} {KEPT if self._watch else ATTACHES}")
+
+    def _stillborn(self, sentence: str, first: bool) -> None:
+        if first:
+            self.close()  # whoever opened the window tells what the engine said
+        else:
+            self._changed |= self.state.engine_gone(sentence or "It ended while it was starting.")
 
     def _send(self, message: Message) -> None:
         optional = message["op"] == "painted"
@@ -297,7 +327,9 @@ class MainWindow(QMainWindow):
         self._restyle.stop()
         self._keep()
         self.hide()
-        self.client.close({"op": "quit"} if self._owns_engine else None)
+        if self._watch:
+            self._watch.stop()
+        self.client.close({"op": "quit"} if self._watch and self._watch.keeper.owned else None)
         super().closeEvent(event)
 
 

@@ -124,6 +124,9 @@ def style_sheet(scale: Scale) -> str:
     QLabel#figure {{ font-size: {px(13)}px; }}
     QLabel#badge {{ border-radius: {px(4)}px; padding: {px(3)}px {px(8)}px; font-weight: 600; background: {RAISED}; }}
     QLabel#loss {{ border-radius: {px(4)}px; padding: {px(3)}px {px(8)}px; color: {WARNING}; background: #33280f; }}
+    QFrame#overlay {{ background: rgba(20, 25, 32, 245); border: 1px solid {LINE}; border-radius: {px(8)}px; }}
+    QLabel#heading {{ font-size: {px(20)}px; font-weight: 600; }}
+    QLabel#sentence {{ color: {MUTED}; font-size: {px(14)}px; }}
     QLabel#notice {{ border-radius: {px(4)}px; padding: {px(6)}px {px(10)}px; background: {RAISED}; }}
     QLabel#notice[level="warning"] {{ color: {WARNING}; background: #33280f; }}
     QLabel#notice[level="error"] {{ color: {BAD}; background: #371a1a; }}

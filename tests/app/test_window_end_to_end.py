@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,14 +15,15 @@ import pytest
 from commandline import dv_count, egret, environment
 from pytestqt.qtbot import QtBot
 
+from app.commands.gui import EngineProcess
 from app.engine import session
 from app.window.mainwindow import MainWindow
 from pipeline.formats.aedat4 import Aedat4Reader
 
 
 @contextmanager
-def engine(*arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """An engine in a process of its own, ready for windows."""
+def engine(*arguments: str, code: int = 0) -> Iterator["subprocess.Popen[bytes]"]:
+    """An engine in a process of its own, ready for windows; ends with `code`."""
     command = [sys.executable, "-m", "app.cli", "run", "--stay", "--quiet", *arguments]
     process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL)
     try:
@@ -29,7 +31,7 @@ def engine(*arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
         yield process
     finally:
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(20) == code
 
 
 def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
@@ -90,6 +92,44 @@ def test_the_application_starts_takes_its_picture_and_leaves_nothing_running(sim
     assert ended.returncode == 0, ended.stderr
     assert picture.stat().st_size > 10_000
     assert list(sessions.iterdir()) == []
+
+
+def test_a_killed_engine_is_started_again_from_the_window_that_stays(simulated_wave: Path, qtbot: QtBot) -> None:
+    command = [sys.executable, "-m", "app.cli", "run", "--stay", "--quiet", "--loop", "--source", str(simulated_wave)]
+    with tempfile.TemporaryFile() as said, EngineProcess(command, said) as keeper:
+        window = MainWindow(keeper.start(), keeper=keeper)
+        qtbot.addWidget(window)
+        window.show()
+        for _ in range(2):
+            qtbot.waitUntil(lambda: window.state.decision is not None and window.events.view.heading == "", timeout=60_000)
+            os.kill(int(Path(window.state.session).name), signal.SIGKILL)
+            qtbot.waitUntil(lambda: window.events.view.overlay.button.isVisible(), timeout=10_000)
+            window.restart_engine()
+        qtbot.waitUntil(lambda: window.state.decision is not None and window.events.view.heading == "", timeout=60_000)
+        window.close()
+        keeper.end()
+        assert keeper.failure() is None
+    assert session.running() == []
+
+
+def test_an_engine_that_cannot_start_gives_its_own_sentence_and_code_and_no_window_stays() -> None:
+    ended = egret("gui", "--runtime", "abacus", "--source", "simulated:1", QT_QPA_PLATFORM="offscreen")
+    assert ended.returncode == 2
+    assert "abacus" in ended.stderr
+    assert len(ended.stderr.splitlines()) == 1
+
+
+def test_the_window_of_a_source_that_is_not_there_opens_and_says_so(tmp_path: Path, qtbot: QtBot) -> None:
+    with engine("--source", str(tmp_path / "missing.aedat4"), code=1) as process:
+        window = MainWindow(session.root() / str(process.pid))
+        qtbot.addWidget(window)
+        window.show()
+        qtbot.waitUntil(lambda: window.events.view.heading == "The source has failed", timeout=30_000)
+        assert "missing.aedat4" in window.events.view.sentence
+        assert window.events.view.overlay.button.isVisible()
+        window.client.send({"op": "source", "spec": "simulated:1"})
+        qtbot.waitUntil(lambda: window.events.view.heading == "" and window.state.decision is not None, timeout=30_000)
+        window.close()
 
 
 def test_without_a_screen_the_application_says_so_and_runs_headless(simulated_wave: Path) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, ClassVar
 
-from PySide6.QtCore import QSignalBlocker
+from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtGui import QColor
 from PySide6.QtWidgets import QLabel, QWidget
 
@@ -20,17 +20,26 @@ HEADINGS = {
     "ended": "The recording has ended",
     "failed": "The source has failed",
 }
+START_AGAIN = "Start it again"
+OPEN_SOURCE = "Open another source ..."
 
 
 class EventsPanel(Panel):
     """Event picture with decay time and polarity colours to choose."""
 
     INTERESTS: ClassVar[Topic] = Topic.SOURCE | Topic.STATUS | Topic.SETTINGS | Topic.CONNECTION
+    another_source = Signal()
+    """The user wants to choose a source."""
+    another_engine = Signal()
+    """The user wants the engine started again."""
     RATE_HZ: ClassVar[float] = 10.0
 
     def __init__(self, state: WindowState, parent: QWidget | None = None) -> None:
         super().__init__(state, "Events", parent)
         self.view = EventView(self)
+        self.view.overlay.pressed.connect(self._mend)
+        self.restartable = False
+        """Whether the window can start an engine."""
         self.figures = QLabel()
         self.figures.setObjectName("muted")
         self.decay = Choice()
@@ -72,8 +81,7 @@ class EventsPanel(Panel):
         """Map the surface anew where the source changed; keep sentence, region and figures up to date."""
         if changed & Topic.SOURCE:
             self._map()
-        heading, sentence = self._overlay()
-        self.view.show_text(heading, sentence)
+        self.view.show_text(*self._overlay())
         if self.view.region != self.state.settings.region:
             self.view.region = self.state.settings.region
             self.view.update()
@@ -102,25 +110,33 @@ class EventsPanel(Panel):
             return
         self._paint(self.state.status.now_us)
 
-    def _overlay(self) -> tuple[str, str]:
-        """Heading and sentence over the picture; empty while it is live."""
+    def _overlay(self) -> tuple[str, str, str]:
+        """Heading, sentence and button over the picture; empty while it is live."""
         state = self.state
         if not state.connected:
-            return ("No engine", state.gone) if state.gone else ("Starting ...", "The engine is getting ready.")
+            if not state.gone:
+                return "Starting ...", "The engine is getting ready.", ""
+            return "No engine", state.gone, START_AGAIN if self.restartable else ""
         if self._trouble:
-            return ("No picture", self._trouble)
+            return "No picture", self._trouble, ""
         if state.source is None:
-            return ("No source", "Choose one under Source: a camera, a recording, a network stream or the simulated person.")
-        return (HEADINGS[state.source.state], state.source.sentence) if state.source.state in HEADINGS else ("", "")
+            return "No source", "Choose a camera, a recording, a network stream or the simulated person.", OPEN_SOURCE
+        if state.source.state not in HEADINGS:
+            return "", "", ""
+        return HEADINGS[state.source.state], state.source.sentence, OPEN_SOURCE if state.source.state == "failed" else ""
+
+    def _mend(self) -> None:
+        """The overlay's button."""
+        (self.another_engine if not self.state.connected else self.another_source).emit()
 
     def _chosen(self) -> None:
         self.painter.use(THEMES[self.colours.currentIndex()], self.decay.currentData() * 1000)
         self._paint(max(self._shown_us, 0))
 
     def rescale(self, scale: Scale) -> None:
-        """The view draws its own text."""
+        """The text over the picture too."""
         super().rescale(scale)
-        self.view.scale = scale
+        self.view.overlay.rescale(scale)
 
     def get_settings(self) -> dict[str, Any]:
         """Decay and colours."""

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QPoint, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QInputDialog, QLabel, QMenu, QToolButton, QWidget, QWidgetAction
 
@@ -85,6 +85,10 @@ class StripPanel(Panel):
         menu.addAction("Simulated person", lambda: self._open("simulated"))
         return menu
 
+    def choose_source(self, place: QPoint) -> None:
+        """Open the menu of sources at `place` (global)."""
+        self.source.menu().popup(place)
+
     def _open(self, spec: str) -> None:
         self.command.emit({"op": "source", "spec": spec})
 
@@ -135,9 +139,11 @@ class StripPanel(Panel):
         else:
             kind = KINDS.get(source.kind, source.kind.upper())
             title = source.title or source.spec
+            if not title:  # it never opened
+                kind, title = source.state.upper(), ""
             title = shortened(title, SHORT_TITLE if self.width() < self.scale.px(1150) else TITLE_LENGTH)
-            state = "" if source.state == "live" else f" ({source.state})"
-            text, colour = f" {kind}  {title}{state}  ▾", SOURCE_COLOURS.get(source.state, theme.MUTED)
+            state = f" ({source.state})" if title and source.state != "live" else ""
+            text, colour = f" {kind}  {title}{state}  ▾" if title else f" {kind}  ▾", SOURCE_COLOURS.get(source.state, theme.MUTED)
         if (text, colour) != (self.source.text(), self.source.property("colour")):
             self.source.setText(text)
             self.source.setProperty("colour", colour)

@@ -76,11 +76,13 @@ def test_everything_fits_at_every_size(qtbot: QtBot, window: MainWindow, engine:
         needed = window.centralWidget().minimumSizeHint()
         return needed.width() <= size[0] and needed.height() <= size[1]
 
+    def clipped() -> list[str]:
+        """Panels that are smaller than what is in them."""
+        shown = [(name, panel, panel.minimumSizeHint()) for name, panel in window.panels.items() if panel.isVisible()]
+        return [name for name, panel, least in shown if least.width() > panel.width() + 1 or least.height() > panel.height() + 1]
+
     qtbot.waitUntil(fits)
-    for panel in window.panels.values():
-        if panel.isVisible():
-            assert panel.minimumSizeHint().width() <= panel.width() + 1, type(panel).__name__
-            assert panel.minimumSizeHint().height() <= panel.height() + 1, type(panel).__name__
+    qtbot.waitUntil(lambda: clipped() == [])
     assert window.chat.transcript.height() >= 2 * window.chat.transcript.fontMetrics().height()
 
 
@@ -165,8 +167,87 @@ def test_settings_that_were_tampered_with_are_passed_over(qtbot: QtBot, engine: 
     window.close()
 
 
+class Keeper:
+    """Keeps engine doubles: `restart` says where the next one is."""
+
+    owned = True
+
+    def __init__(self, *folders: Path) -> None:
+        self.folders = list(folders)
+        self.dead = False
+
+    def ended(self) -> bool:
+        return self.dead
+
+    def sentence(self) -> str:
+        return "The weights are damaged: fetch them again."
+
+    def restart(self) -> Path:
+        self.dead = False
+        return self.folders.pop(0)
+
+
+def test_an_engine_that_has_gone_is_started_again_with_the_button_and_the_window_goes_on(
+    qtbot: QtBot, engine: EngineDouble, sessions: Path
+) -> None:
+    second = sessions / "2"
+    second.mkdir()
+    window = MainWindow(engine.folder, keeper=Keeper(second))
+    qtbot.addWidget(window)
+    window.show()
+    qtbot.waitUntil(lambda: window.state.connected)
+    engine.close()
+    overlay = window.events.view.overlay
+    qtbot.waitUntil(lambda: overlay.isVisible() and overlay.button.text() == "Start it again")
+    assert "recorded until then is kept" in window.events.view.sentence
+    overlay.button.click()
+    qtbot.waitUntil(lambda: window.events.view.heading == "Starting ..." and not overlay.button.isVisible())
+    again = EngineDouble(second, hello(source(second, title="again.aedat4")))
+    qtbot.waitUntil(lambda: window.events.view.heading == "" and "again.aedat4" in window.strip.source.text())
+    window.close()
+    again.close()
+
+
+def test_an_engine_that_cannot_start_again_says_why_and_may_be_tried_again(qtbot: QtBot, engine: EngineDouble, sessions: Path) -> None:
+    keeper = Keeper(sessions / "2", sessions / "3")
+    window = MainWindow(engine.folder, keeper=keeper)
+    qtbot.addWidget(window)
+    window.show()
+    qtbot.waitUntil(lambda: window.state.connected)
+    engine.close()
+    for _ in range(2):
+        qtbot.waitUntil(lambda: window.events.view.overlay.button.isVisible())
+        window.restart_engine()
+        qtbot.waitUntil(lambda: window.events.view.heading == "Starting ...")
+        keeper.dead = True
+        qtbot.waitUntil(lambda: window.events.view.sentence == keeper.sentence())
+    assert window.isVisible()
+    window.close()
+
+
+def test_a_first_engine_that_ends_before_it_is_reached_closes_the_window_at_once(qtbot: QtBot, folder: Path) -> None:
+    keeper = Keeper()
+    window = MainWindow(folder, keeper=keeper)
+    qtbot.addWidget(window)
+    window.show()
+    keeper.dead = True
+    qtbot.waitUntil(lambda: not window.isVisible())
+
+
+def test_a_source_that_failed_offers_to_open_another_one(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    engine.send({"type": "source", "state": "failed", "sentence": "There is no such file."})
+    button = window.events.view.overlay.button
+    qtbot.waitUntil(lambda: button.isVisible() and button.text().startswith("Open another source"))
+    button.click()
+    menu = window.strip.source.menu()
+    qtbot.waitUntil(menu.isVisible)
+    menu.actions()[-1].trigger()
+    menu.close()
+    qtbot.waitUntil(lambda: engine.ops("source") == [{"op": "source", "spec": "simulated"}])
+
+
 def test_closing_a_window_that_owns_its_engine_ends_the_engine(qtbot: QtBot, engine: EngineDouble) -> None:
-    window = MainWindow(engine.folder, owns_engine=True)
+    window = MainWindow(engine.folder, keeper=Keeper(engine.folder))
     qtbot.addWidget(window)
     window.show()
     qtbot.waitUntil(lambda: window.state.connected)
@@ -189,7 +270,7 @@ def test_a_screenshot_shows_events_gesture_and_text(engine: EngineDouble, tmp_pa
     ]
     engine.send(*told, {"type": "token", "id": 1, "index": 0, "text": "word " * 40, "activity": 0.1, "tokens_per_s": 300.0})
     picture = tmp_path / "window.png"
-    assert run_window(engine.folder, screenshot=picture, after=1.0, owns_engine=False) == 0
+    assert run_window(engine.folder, screenshot=picture, after=1.0, keeper=None) == 0
     image = QImage(str(picture)).convertToFormat(QImage.Format.Format_RGB888)
     assert (image.width(), image.height()) == (1280, 800)
     rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())[:, : 3 * image.width()]
@@ -205,13 +286,13 @@ def test_a_screenshot_shows_events_gesture_and_text(engine: EngineDouble, tmp_pa
 
 def test_a_screenshot_into_no_folder_is_refused_before_anything_is_shown(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="There is no folder") as error:
-        run_window(folder, screenshot=tmp_path / "none" / "a.png", owns_engine=False)
+        run_window(folder, screenshot=tmp_path / "none" / "a.png", keeper=None)
     assert error.value.exit_code == USAGE
 
 
 def test_a_screenshot_that_cannot_be_written_is_one_sentence(engine: EngineDouble, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be written"):
-        run_window(engine.folder, screenshot=tmp_path / "picture.nonsense", after=0.0, owns_engine=False)
+        run_window(engine.folder, screenshot=tmp_path / "picture.nonsense", after=0.0, keeper=None)
 
 
 def test_frame_times_are_measured(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
