@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kiosk", action="store_true", help="full screen, for visitors")
     parser.add_argument("--lang", choices=("en", "de"), default="en", help="language of the window (default: en)")
     parser.add_argument("--screenshot", type=Path, metavar="PNG", help="take a picture of the window and end")
-    parser.add_argument("--after", type=float, default=5.0, metavar="SECONDS", help="when to take it (default: 5)")
+    parser.add_argument("--after", type=float, default=5.0, metavar="SECONDS", help="how long after the first events (default: 5)")
+    parser.add_argument("--timing", action="store_true", help="say on stderr when the first picture with events was on screen")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -64,7 +65,7 @@ def _headless(arguments: argparse.Namespace) -> int:
 def _window(arguments: argparse.Namespace, folder: Path, engine: "EngineProcess | None") -> int:
     from app.window.main import run_window
 
-    return run_window(folder, keeper=engine, screenshot=arguments.screenshot, after=arguments.after)
+    return run_window(folder, keeper=engine, screenshot=arguments.screenshot, after=arguments.after, timing=arguments.timing)
 
 
 def _with_engine(arguments: argparse.Namespace, attached: Path | None) -> int:

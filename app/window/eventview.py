@@ -5,7 +5,7 @@ is opaque and repaints only itself, so a frame does not touch the panels beside 
 """
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtCore import QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import QColor, QImage, QMouseEvent, QPainter, QPaintEvent, QPen, QResizeEvent
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
@@ -22,6 +22,8 @@ class EventView(QWidget):
 
     region_drawn = Signal(tuple)
     """A rectangle (x, y, w, h) in sensor pixels was drawn with the mouse."""
+    first_events = Signal()
+    """Once: a picture with events in it is on screen."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -38,6 +40,8 @@ class EventView(QWidget):
         self.region: Region | None = None
         self.picking = False
         """Whether the mouse draws a region."""
+        self.events_painted = False
+        """Whether a picture with events in it has been painted."""
         self._picture: Picture | None = None
         self._image: QImage | None = None
         self._ground = QColor(theme.GROUND)
@@ -99,6 +103,9 @@ class EventView(QWidget):
             self._draw_region(painter, target, region)
         painter.end()
         self.meter.end()
+        if not self.events_painted and self._picture is not None and (self._picture != self._ground.rgb()).any():
+            self.events_painted = True
+            QTimer.singleShot(0, self, self.first_events.emit)  # the backing store is flushed before the event loop turns again
 
     def _fill_around(self, painter: QPainter, target: QRect) -> None:
         """The margins only: filling what the picture covers would double the cost."""

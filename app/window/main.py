@@ -2,29 +2,35 @@
 
 import contextlib
 import signal
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from PySide6.QtCore import QSettings, QTimer
+from PySide6.QtCore import QSettings
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
 from app.window import theme
 from app.window.keeper import EngineKeeper
 from app.window.mainwindow import ORDINARY, MainWindow
+from app.window.screenshot import Screenshot
 from pipeline.errors import FAILED, USAGE, UserError
 
 SHARE_OF_SCREEN = 0.85
 
 
-def run_window(session_dir: Path, *, keeper: EngineKeeper | None = None, screenshot: Path | None = None, after: float = 3.0) -> int:
+def run_window(
+    session_dir: Path, *, keeper: EngineKeeper | None = None, screenshot: Path | None = None, after: float = 3.0, timing: bool = False
+) -> int:
     """Show a window on the engine in `session_dir` until it is closed; 0 when it was.
 
     With a `keeper` the window can start another engine when its own has gone, and closes at once if the keeper's first engine ended before
     it was reached.
 
-    With `screenshot`, the window saves a picture of itself there `after` seconds and closes; nothing is read from or kept in the user's
-    settings then. UserError if the picture cannot be written.
+    With `screenshot`, the window saves a picture of itself there `after` seconds after its first picture with events (screenshot.py) and
+    closes; nothing is read from or kept in the user's settings then. UserError if the picture cannot be written. With `timing`, stderr
+    says when the first picture with events was on screen, in seconds of the monotonic clock.
     """
     if screenshot is not None and not screenshot.parent.is_dir():
         raise UserError(f"There is no folder {screenshot.parent} for the screenshot: make it or name another.", USAGE)
@@ -34,23 +40,21 @@ def run_window(session_dir: Path, *, keeper: EngineKeeper | None = None, screens
     application.setDesktopFileName("egret")
     theme.apply(application)
     window = MainWindow(session_dir, settings=None if screenshot else QSettings("Egret", "window"), keeper=keeper)
-    saved: list[bool] = []
+    if timing:
+        window.events.view.first_events.connect(lambda: print(f"egret: first frame {time.monotonic():.4f}", file=sys.stderr, flush=True))
+    picture = None
     if screenshot is None:
         _fit_screen(window)
     else:
         window.resize(*ORDINARY)
-
-        def take() -> None:
-            saved.append(window.grab().save(str(screenshot)))
-            window.close()
-
-        QTimer.singleShot(max(round(after * 1000), 0), window, take)
+        picture = Screenshot(window, screenshot, after)
     window.show()
     with _ending_on_signals(window):
         code = application.exec()
+    failed = picture is not None and picture.saved is False
     window.deleteLater()
     application.processEvents()
-    if saved == [False]:
+    if failed:
         raise UserError(f"The screenshot cannot be written to {screenshot}: use a name that ends in .png in a writable folder.", FAILED)
     return code
 

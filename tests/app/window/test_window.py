@@ -1,6 +1,7 @@
 """The window as a whole: it survives its engine, keeps what the user set, pictures itself, and leaves nothing behind."""
 
 import json
+import time
 from pathlib import Path
 
 import numpy as np
@@ -270,7 +271,7 @@ def test_a_screenshot_shows_events_gesture_and_text(engine: EngineDouble, tmp_pa
     ]
     engine.send(*told, {"type": "token", "id": 1, "index": 0, "text": "word " * 40, "activity": 0.1, "tokens_per_s": 300.0})
     picture = tmp_path / "window.png"
-    assert run_window(engine.folder, screenshot=picture, after=1.0, keeper=None) == 0
+    assert run_window(engine.folder, screenshot=picture, after=1.0) == 0
     image = QImage(str(picture)).convertToFormat(QImage.Format.Format_RGB888)
     assert (image.width(), image.height()) == (1280, 800)
     rows = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())[:, : 3 * image.width()]
@@ -286,13 +287,47 @@ def test_a_screenshot_shows_events_gesture_and_text(engine: EngineDouble, tmp_pa
 
 def test_a_screenshot_into_no_folder_is_refused_before_anything_is_shown(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="There is no folder") as error:
-        run_window(folder, screenshot=tmp_path / "none" / "a.png", keeper=None)
+        run_window(folder, screenshot=tmp_path / "none" / "a.png")
     assert error.value.exit_code == USAGE
 
 
+def test_the_first_picture_with_events_is_told_once_and_none_before(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    told: list[int] = []
+    window.events.view.first_events.connect(lambda: told.append(len(engine.received)))
+    engine.send(status(9_000_000, playing=False))
+    qtbot.waitUntil(lambda: window.state.status.now_us == 9_000_000)
+    qtbot.wait(100)
+    assert told == []
+    fire(engine.folder, 32, 24, 10_000_000, slice(8, 9), slice(4, 5))
+    engine.send(*(status(10_000_000 + t, playing=False) for t in range(5)))
+    qtbot.waitUntil(lambda: len(told) == 1 and window.state.status.now_us == 10_000_004)
+    qtbot.wait(100)
+    assert len(told) == 1
+
+
+def test_timing_says_on_stderr_when_the_first_events_were_on_screen(
+    engine: EngineDouble, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fire(engine.folder, 32, 24, 10_000_000, slice(8, 24), slice(4, 20))
+    engine.send(status(10_000_000, playing=False))
+    begun = time.monotonic()
+    assert run_window(engine.folder, screenshot=tmp_path / "a.png", after=0.0, timing=True) == 0
+    said = capsys.readouterr().err.split()
+    assert said[:3] == ["egret:", "first", "frame"]
+    assert begun < float(said[3]) < time.monotonic()
+
+
+def test_a_screenshot_of_a_source_that_failed_does_not_wait_for_events(engine: EngineDouble, tmp_path: Path) -> None:
+    engine.send({"type": "source", "state": "failed", "sentence": "There is no such file."})
+    assert run_window(engine.folder, screenshot=tmp_path / "a.png", after=0.0) == 0
+    assert (tmp_path / "a.png").stat().st_size > 10_000
+
+
 def test_a_screenshot_that_cannot_be_written_is_one_sentence(engine: EngineDouble, tmp_path: Path) -> None:
+    fire(engine.folder, 32, 24, 10_000_000, slice(8, 24), slice(4, 20))
+    engine.send(status(10_000_000, playing=False))
     with pytest.raises(UserError, match="cannot be written"):
-        run_window(engine.folder, screenshot=tmp_path / "picture.nonsense", after=0.0, keeper=None)
+        run_window(engine.folder, screenshot=tmp_path / "picture.nonsense", after=0.0)
 
 
 def test_frame_times_are_measured(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
