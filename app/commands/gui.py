@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Open the window, or say that there is no screen and run headless."""
-    from pipeline.sources.supervisor import parse_spec
+    from pipeline.sources.spec import parse_spec
 
     if arguments.source:
         parse_spec(arguments.source)
