@@ -2,6 +2,9 @@
 
 import math
 
+LEAST_TOP = 100.0
+"""An axis of rates reaches at least so far (events/s)."""
+
 
 def rate(value: float, unit: str) -> str:
     """`value` a second with an SI prefix: ``1.25 Mev/s``."""
@@ -17,6 +20,29 @@ def three(value: float) -> str:
     """Three significant digits without exponents: 1.25, 12.5, 125."""
     decimals = 2 if value < 9.995 else 1 if value < 99.95 else 0
     return f"{value:.{decimals}f}"
+
+
+def axis_rate(value: float) -> str:
+    """A rate at an axis, without digits that say nothing: ``50 kev/s``."""
+    figure, _, unit = rate(value, "ev/s").partition(" ")
+    return f"{float(figure):g} {unit}"
+
+
+def nice_top(value: float) -> float:
+    """The least 1, 2 or 5 times a power of ten that is not below `value`, at least LEAST_TOP: an axis that seldom changes."""
+    top = LEAST_TOP
+    while top < value:
+        for factor in (2.0, 2.5, 2.0):
+            top *= factor
+            if top >= value:
+                break
+    return top
+
+
+def tick_step(span: float) -> float:
+    """The largest 1, 2.5 or 5 times a power of ten that divides `span` into at least two."""
+    power = 10.0 ** math.floor(math.log10(span / 2))
+    return max(step * power for step in (1.0, 2.5, 5.0) if step * power <= span / 2)
 
 
 def milliseconds(value: float) -> str:

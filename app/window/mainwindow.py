@@ -41,6 +41,8 @@ ZOOMS = (0.8, 0.9, 1.0, 1.15, 1.3, 1.5, 1.75)
 ORDINARY = (1280, 800)
 KEPT = "What was recorded until then is kept."
 ATTACHES = "Egret attaches by itself as soon as an engine answers here."
+PLOT_LATEST_MS = 15_000
+"""The plot is loaded by then even if no event came."""
 STARTING_MS = 60_000
 """An engine that was started for this window may take so long before it is called gone."""
 
@@ -87,6 +89,7 @@ class MainWindow(QMainWindow):
         """Whether the user's own size of the window was restored."""
         self._restore()
         self._apply_scale()
+        QTimer.singleShot(PLOT_LATEST_MS, self, self.rates.load)
         self._frames.start()
         self.events.view.setFocus()
         self.client.connect_now()
@@ -112,6 +115,7 @@ class MainWindow(QMainWindow):
         self.filters.pick_region.connect(self._pick_region)
         self.events.view.region_drawn.connect(self._region_drawn)
         self.strip.help.clicked.connect(self.help)
+        self.events.view.first_events.connect(self.rates.load)
         self.events.restartable = self._watch is not None
         self.events.another_engine.connect(self.restart_engine)
         self.events.another_source.connect(lambda: self.strip.choose_source(QCursor.pos()))
@@ -261,7 +265,8 @@ class MainWindow(QMainWindow):
             order = ("error", "warning")
             newest = list(self.state.notices)[-new:]
             level, sentence = min(reversed(newest), key=lambda n: order.index(n[0]) if n[0] in order else len(order))
-            self.notice.say(level, sentence)
+            if sentence != self.events.over_picture()[1]:  # said there already
+                self.notice.say(level, sentence)
 
     def frame_times(self) -> npt.NDArray[np.float64]:
         """Milliseconds between successive paints of the event picture, oldest first."""
@@ -327,6 +332,7 @@ class MainWindow(QMainWindow):
         self._restyle.stop()
         self._keep()
         self.hide()
+        self.rates.finish()
         if self._watch:
             self._watch.stop()
         self.client.close({"op": "quit"} if self._watch and self._watch.keeper.owned else None)

@@ -34,6 +34,8 @@ from app.window.fields import Fields
 
 RIBBON_US = 30_000_000
 """Sensor time that the history of decisions covers (us)."""
+STATUS_S = 0.25
+"""The engine sends a `status` this often (s)."""
 RATE_POINTS = 240
 """Points of the rate history: a minute of `status` messages."""
 TRANSCRIPT_TURNS = 200

@@ -81,7 +81,7 @@ class EventsPanel(Panel):
         """Map the surface anew where the source changed; keep sentence, region and figures up to date."""
         if changed & Topic.SOURCE:
             self._map()
-        self.view.show_text(*self._overlay())
+        self.view.show_text(*self.over_picture())
         if self.view.region != self.state.settings.region:
             self.view.region = self.state.settings.region
             self.view.update()
@@ -110,7 +110,7 @@ class EventsPanel(Panel):
             return
         self._paint(self.state.status.now_us)
 
-    def _overlay(self) -> tuple[str, str, str]:
+    def over_picture(self) -> tuple[str, str, str]:
         """Heading, sentence and button over the picture; empty while it is live."""
         state = self.state
         if not state.connected:

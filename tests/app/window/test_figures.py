@@ -5,7 +5,6 @@ import math
 import pytest
 
 from app.window import figures, theme
-from app.window.panels.rates import nice_top
 from app.window.panels.strip import shortened
 
 
@@ -28,9 +27,16 @@ def test_labels_become_names() -> None:
 
 @pytest.mark.parametrize("value", [1.0, 100.0, 101.0, 999.0, 54_321.0, 1e6, 7.7e7])
 def test_the_top_of_the_rate_axis_is_a_round_figure_not_far_above(value: float) -> None:
-    top = nice_top(value)
+    top = figures.nice_top(value)
     assert value <= top <= max(value * 2.5, 100.0)
     assert round(top / 10 ** math.floor(math.log10(top)), 6) in (1, 2, 5)
+
+
+@pytest.mark.parametrize("span", [1.0, 10.0, 100.0, 200.0, 50_000.0, 1e6, 61.3])
+def test_an_axis_has_between_two_and_five_steps_of_round_figures(span: float) -> None:
+    step = figures.tick_step(span)
+    assert 2 <= span / step <= 5
+    assert round(step / 10 ** math.floor(math.log10(step)), 6) in (1, 2.5, 5)
 
 
 def test_long_titles_keep_their_beginning_and_end() -> None:

@@ -1,9 +1,12 @@
 """What a message changes is seen in its panel, and what a control does reaches the engine as the right command."""
 
-from typing import Any
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from commandline import environment
 from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import QWidget
@@ -13,6 +16,9 @@ from window.engine_double import EngineDouble, decision, fire, hello, source, st
 from app.window import theme
 from app.window.mainwindow import MainWindow
 from app.window.panels.latency import in_order
+
+if TYPE_CHECKING:
+    from app.window.panels.rateplot import RatePlot
 
 
 def pixels(widget: QWidget) -> np.ndarray:
@@ -229,11 +235,53 @@ def test_play_after_the_end_begins_at_the_start(qtbot: QtBot, window: MainWindow
 # Rates, latency, filters, record, strip
 
 
-def test_the_rate_curve_grows_with_every_status(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
-    before = near(theme.ACCENT, pixels(window.rates.curve))
+@pytest.fixture
+def plot(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> "RatePlot":
+    """The rate plot with two points; it is built once events have been painted."""
+    assert window.rates.plot is None
+    fire(engine.folder, 32, 24, 10_000_000, slice(0, 8), slice(0, 6))
+    engine.send(status(10_000_000, playing=False))
+    qtbot.waitUntil(lambda: window.events.view.events_painted)
+    window.rates.finish()
+    engine.send(status(10_000_001, playing=False))
+    qtbot.waitUntil(lambda: window.rates.plot is not None)
+    assert window.rates.plot is not None
+    return window.rates.plot
+
+
+def test_the_rate_curve_grows_with_every_status(qtbot: QtBot, plot: "RatePlot", engine: EngineDouble) -> None:
+    before = near(theme.ACCENT, pixels(plot))
     engine.send(*(status(t, rate=40_000.0 * (t % 2), kept_rate=10_000.0) for t in range(200)))
-    qtbot.waitUntil(lambda: window.rates.curve.top == 50_000.0)
-    assert near(theme.ACCENT, pixels(window.rates.curve)) > before + 500
+    qtbot.waitUntil(lambda: plot.top == 50_000.0 and len(plot.arrived.getData()[0]) == 202)
+    assert near(theme.ACCENT, pixels(plot)) > before + 500
+
+
+def test_the_plot_keeps_a_minute_and_its_curves_for_ever(qtbot: QtBot, window: MainWindow, plot: "RatePlot", engine: EngineDouble) -> None:
+    items = list(plot.getPlotItem().items)
+    engine.send(*(status(t, rate=1000.0, kept_rate=0.0) for t in range(500)), status(500, rate=70.0))
+    qtbot.waitUntil(lambda: window.state.status.rate == 70.0 and plot.arrived.getData()[1][-1] == 70.0)
+    x, y = plot.arrived.getData()
+    assert (len(x), x[-1], x[0]) == (240, 0.0, -59.75)
+    assert plot.getPlotItem().items == items
+    assert np.shares_memory(y, plot.kept.getData()[1].base)
+
+
+def test_a_zoomed_plot_stays_as_it_is_until_a_double_click(qtbot: QtBot, plot: "RatePlot", engine: EngineDouble) -> None:
+    at = plot.viewport().rect().center()
+    plot.getViewBox().scaleBy((0.5, 0.5))
+    plot.getViewBox().sigRangeChangedManually.emit([True, True])
+    zoomed = plot.viewRange()
+    engine.send(status(1, rate=90_000.0))
+    qtbot.waitUntil(lambda: plot.top == 100_000.0)
+    assert plot.viewRange() == zoomed
+    qtbot.mouseDClick(plot.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    assert plot.viewRange()[1] == [0.0, 100_000.0]
+
+
+def test_the_plot_is_not_loaded_before_there_is_a_picture(window: MainWindow, engine: EngineDouble) -> None:
+    code = "import sys, app.window.main; print('pyqtgraph' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()).stdout == "False\n"
+    assert window.rates.plot is None
 
 
 def test_stages_stand_in_the_order_of_the_chain() -> None:
