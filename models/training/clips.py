@@ -11,7 +11,8 @@ Real recordings of a person at a distance have 3,400 to 5,200 events/s, a good p
 training there. One clip in four is of the narrow preset (`dvs128`), the others are `wide`.
 
 Clips are numbered, and number n of a split is the same whatever else is generated: kind n mod 12 (the 11 gestures and idle), seed from n.
-They lie in shards of `SHARD` clips, ``train-0007.npy`` (uint8 counts, memory-mapped when read) and ``train-0007.info.npy``.
+They lie in shards of `SHARD` clips, ``train-0007.npy`` (uint8 counts, memory-mapped when read) and ``train-0007.info.npy``. What is there
+is not made again: after a change to the simulator, the filters or the pooling, take another folder.
 """
 
 from dataclasses import dataclass
