@@ -107,14 +107,14 @@ class EngineProcess:
         """Start an engine; the folder in which its session will be."""
         from app.engine import session
 
-        root = session.root()
+        session.root()  # a folder that cannot be used is told before anything starts
         self._said.seek(0)
         self._said.truncate()
         # A session of its own: Ctrl-C in the terminal closes the window, and the window tells the engine.
         self._process = subprocess.Popen(
             self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._said, start_new_session=True
         )
-        return root / str(self._process.pid)
+        return session.folder_of(self._process.pid)
 
     def restart(self) -> Path:
         """End what is left of the engine and start a new one; the folder in which its session will be."""

@@ -27,7 +27,7 @@ def engine(*arguments: str, code: int = 0) -> Iterator["subprocess.Popen[bytes]"
     command = [sys.executable, "-m", "app.cli", "run", "--stay", "--quiet", *arguments]
     process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL)
     try:
-        wait_for(lambda: session.answers(session.root() / str(process.pid)), "the engine to listen")
+        wait_for(lambda: session.answers(session.folder_of(process.pid)), "the engine to listen")
         yield process
     finally:
         process.terminate()
@@ -44,7 +44,7 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> N
 
 def test_the_window_shows_events_a_label_and_text_of_a_real_wave_while_the_model_writes(wave_near: list[Path], qtbot: QtBot) -> None:
     with engine("--source", str(wave_near[0]), "--loop") as process:
-        window = MainWindow(session.root() / str(process.pid))
+        window = MainWindow(session.folder_of(process.pid))
         qtbot.addWidget(window)
         window.show()
         qtbot.waitUntil(lambda: window.state.decision is not None, timeout=30_000)
@@ -121,7 +121,7 @@ def test_an_engine_that_cannot_start_gives_its_own_sentence_and_code_and_no_wind
 
 def test_the_window_of_a_source_that_is_not_there_opens_and_says_so(tmp_path: Path, qtbot: QtBot) -> None:
     with engine("--source", str(tmp_path / "missing.aedat4"), code=1) as process:
-        window = MainWindow(session.root() / str(process.pid))
+        window = MainWindow(session.folder_of(process.pid))
         qtbot.addWidget(window)
         window.show()
         qtbot.waitUntil(lambda: window.events.view.heading == "The source has failed", timeout=30_000)

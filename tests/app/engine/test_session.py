@@ -18,11 +18,28 @@ def test_a_session_is_readable_by_its_owner_alone(sessions: Path) -> None:
 
 
 def test_a_folder_that_a_dead_engine_left_is_removed(sessions: Path) -> None:
-    left = sessions / "999999999"
+    left = sessions / "engine-999999999"
     left.mkdir()
     (left / "surface.1").write_bytes(b"x")
     assert session.running() == []
     assert not left.exists()
+
+
+@pytest.mark.parametrize("name", ["photos", "999999999", "engine-x", "20240101123456789012345678901234567890"])
+def test_what_is_not_ours_in_the_sessions_folder_is_never_touched(name: str, sessions: Path) -> None:
+    precious = sessions / name / "album" / "picture.jpg"
+    precious.parent.mkdir(parents=True)
+    precious.write_bytes(b"irreplaceable")
+    assert session.running() == []
+    assert precious.read_bytes() == b"irreplaceable"
+
+
+def test_a_foreign_file_in_a_dead_engines_folder_is_kept(sessions: Path) -> None:
+    left = sessions / "engine-999999999"
+    left.mkdir()
+    (left / "notes.txt").write_text("mine")
+    assert session.running() == []
+    assert (left / "notes.txt").read_text() == "mine"
 
 
 def test_a_running_engine_is_found(sessions: Path) -> None:
@@ -47,4 +64,4 @@ def test_a_folder_that_cannot_be_made_is_said(sessions: Path, monkeypatch: pytes
 
 
 def test_a_session_is_named_after_its_process(sessions: Path) -> None:
-    assert session.create().name == str(os.getpid())
+    assert session.create().name == f"engine-{os.getpid()}"
