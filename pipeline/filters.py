@@ -73,6 +73,8 @@ class FilterSettings:
         for name, value in (("background_us", self.background_us), ("refractory_us", self.refractory_us)):
             if value is not None and not (_is_whole(value) and 0 < value <= LONGEST_US):
                 raise UserError(f"The filter setting {name} is {value!r}; use microseconds from 1 to {LONGEST_US}, or null for off.", USAGE)
+        if not isinstance(self.hot_pixel, bool):
+            raise UserError(f"The filter setting hot_pixel is {self.hot_pixel!r}; use true or false.", USAGE)
         if self.polarity not in ("both", "on", "off"):
             raise UserError(f"The filter setting polarity is {self.polarity!r}; use both, on or off.", USAGE)
         region = self.region

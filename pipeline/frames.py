@@ -157,6 +157,8 @@ class Framer:
         self._state = filter_state(width, height)
         self._counts = np.zeros((2, GRID * GRID), np.uint16)
         self._start_us: int | None = None
+        self._earliest_us = 0
+        """No window begins before: what has been closed is not opened again after a reset."""
         self._now_us = 0
         self._raw = 0
         self._kept = 0
@@ -168,10 +170,15 @@ class Framer:
         self._cells = cell_table(*self._size, settings.region)
 
     def reset(self) -> None:
-        """Forget the open window, what the filters know and the surface: the scene has jumped. `flush` first to lose no event."""
+        """Forget the open window, what the filters know and the surface: the scene has jumped. `flush` first to lose no event.
+
+        Time goes on: events of a window that was closed before count in the one after it.
+        """
         forget(self._state)
         self._surface.fill(0)
         self._empty_window()
+        if self._start_us is not None:
+            self._earliest_us = self._start_us
         self._start_us = None
 
     def process(self, events: Events, until_us: int | None = None) -> Frames:
@@ -209,7 +216,7 @@ class Framer:
     def _advance(self, t_us: int, closed: list[Frames]) -> None:
         """Let time run to `t_us`: close the windows that end by then, or skip if it is too far."""
         if self._start_us is None:
-            self._start_us = t_us // self._window_us * self._window_us
+            self._start_us = max(t_us // self._window_us * self._window_us, self._earliest_us)
         elif t_us >= self._end_us():
             if t_us - self._now_us > LONGEST_FILL_US:
                 closed.append(self._skip_to(t_us))

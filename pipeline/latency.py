@@ -9,13 +9,14 @@ import numpy as np
 STAGES = ("arrival", "queue", "frame", "chip", "decision", "painted", "total")
 """In the order of the chain.
 
-arrival   delay of the packet against the quickest one seen (sensor and host clocks have no common zero, so this is the part that varies)
+arrival   live sources: delay of the packet against the quickest of the last seconds (the clocks of sensor and host have no common zero, so
+          this is the part that varies)
 queue     from arrival in the source process to the start of work in the engine: hand-over and waiting
 frame     filters and framing, one fused loop
 chip      the gesture network's step on the runtime
 decision  confidence and gates
 painted   from the decision to the screen (known only where a window is attached)
-total     from arrival to the decision, the sum of queue to decision
+total     from arrival to the decision; with several windows in a packet it holds the wait behind the earlier ones
 """
 
 

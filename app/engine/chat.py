@@ -8,7 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,11 @@ from models.tokenizer import Tokenizer
 
 MAX_TOKENS = 2000
 MAX_PROMPT = 20_000
-"""Characters of a prompt that are read; the network forgets more than that anyway."""
+"""Characters of a prompt that are taken; the network forgets more than that anyway."""
+KEPT_TURNS = 1000
+"""The transcript forgets older turns."""
+TOLD_CHARACTERS = 200_000
+"""A window that attaches is told the newest turns up to this length."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +81,7 @@ class Chat:
     def ask(self, prompt: Prompt) -> None:
         """Queue `prompt`; answers come one after the other."""
         self._asked += 1
-        self._queue.put((self._asked, prompt))
+        self._queue.put((self._asked, replace(prompt, text=prompt.text[:MAX_PROMPT])))
 
     def stop(self) -> None:
         """End the answer that is being written, and drop prompts that wait."""
@@ -87,6 +91,17 @@ class Chat:
         """Stop, and forget the conversation."""
         self.stop()
         self._queue.put(Forget)
+
+    def newest(self) -> list[Message]:
+        """The newest turns, as many as a window is told at once."""
+        told: list[Message] = []
+        room = TOLD_CHARACTERS
+        for said in reversed(self.transcript.copy()):
+            room -= len(said["text"])
+            if room < 0:
+                break
+            told.append(dict(said))
+        return told[::-1]
 
     def _work(self) -> None:
         try:
@@ -110,6 +125,7 @@ class Chat:
     def _answer(self, number: int, prompt: Prompt) -> None:
         said: Message = {"role": "model", "text": "", "done": False, "reason": ""}
         self.transcript += [{"role": "user", "text": prompt.text, "done": True, "reason": ""}, said]
+        del self.transcript[:-KEPT_TURNS]
         self._on_message({"type": "chat", "event": "started", "id": number, "prompt": prompt.text, "seed": prompt.sampling.seed})
         begun = time.monotonic()
         reason, tokens, first_s = self._write(prompt, number, said, begun)
@@ -123,7 +139,7 @@ class Chat:
         random = np.random.default_rng(prompt.sampling.seed)
         stream = self._tokenizer.stream()
         first_s = 0.0
-        for token in self._tokenizer.prompt(prompt.text[:MAX_PROMPT], first=self.memory_age == 0):
+        for token in self._tokenizer.prompt(prompt.text, first=self.memory_age == 0):
             logits = self._step(token)
             if number <= self._stopped:
                 return "stopped", 0, first_s

@@ -30,7 +30,7 @@ def carry_out(engine: "Engine", order: Message) -> None:
         handler(engine, order)
     except UserError as error:
         engine.notice("error", str(error))
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
         engine.notice("warning", f"The command {operation!r} came with values that make no sense, and was left out.")
 
 
@@ -77,6 +77,8 @@ def _source(engine: "Engine", order: Message) -> None:
 def _filters(engine: "Engine", order: Message) -> None:
     known = engine.settings.filters.__dataclass_fields__
     changes = {name: value for name, value in order.items() if name in known}
+    off = {"hot_pixel": False, "polarity": "both"}  # what null means for those whose "off" is a value
+    changes |= {name: value for name, value in off.items() if name in changes and changes[name] is None}
     if isinstance(changes.get("region"), list):
         changes["region"] = tuple(int(v) for v in changes["region"])
     engine.settings.filters = replace(engine.settings.filters, **changes)
@@ -148,6 +150,4 @@ HANDLERS: dict[str, Callable[["Engine", Message], None]] = {
     "record_stop": _record_stop,
     "painted": _painted,
     "quit": lambda engine, order: engine.stop(),
-    "ended": lambda engine, order: engine.source_ended(),
-    "failed": lambda engine, order: engine.failed(int(order["exit_code"])),
 }

@@ -13,7 +13,6 @@ with the traceback in the log; a source that dies is not (`pipeline.sources.supe
 import contextlib
 import logging
 import queue
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -79,31 +78,33 @@ class Engine:
         self.playing = True
         self.ended = False
         self._on_decision = on_decision
-        self._orders: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[Message | Callable[[], None]] = queue.SimpleQueue()
+        """What windows ask for, and what the engine's own threads want done in the control loop."""
         self._stop = threading.Event()
         self._loaded = threading.Event()
         """Set when the networks are there; until then the source may open, but nothing of it is taken."""
         self._surfaces = 0
-        self._first_us: int | None = None
         self._decided: dict[int, int] = {}
+        """Host time of the newest decisions that windows were told, by their sensor time."""
+        self._decided_lock = threading.Lock()
 
     # ---- life cycle -------------------------------------------------------------------------------------------------------------
 
     def __enter__(self) -> "Engine":
-        self.folder = session.create()
-        self._server = Server(self.folder / session.SOCKET, lambda: snapshot.hello(self), self._orders.put)
-        self._source = SupervisedSource(self.settings.source, speed=self.speed, loop=self.loop)
-        self._source.start()
-        self._start_capture()  # the source's process starts up while the networks load here
-        try:
+        with contextlib.ExitStack() as undo:
+            self._source = SupervisedSource(self.settings.source, speed=self.speed, loop=self.loop)
+            undo.callback(self._source.close, 1.0)
+            self.folder = session.create()
+            undo.callback(session.remove, self.folder)
+            self._server = Server(self.folder / session.SOCKET, lambda: snapshot.hello(self), self._orders.put)
+            undo.callback(self._server.stop)
+            self._source.start()
+            self._start_capture()  # the source's process starts up while the networks load here
+            undo.callback(self._join_capture)
+            undo.callback(self._loaded.set)
+            undo.callback(self._stop.set)
             self._load()
-        except BaseException:
-            self._stop.set()
-            self._loaded.set()
-            self._source.close(1.0)
-            self._join_capture()
-            shutil.rmtree(self.folder, ignore_errors=True)
-            raise
+            undo.pop_all()
         self.recognition.start()
         if self.chat:
             self.chat.start()
@@ -113,14 +114,17 @@ class Engine:
 
     def _load(self) -> None:
         """Everything that can fail, before anything runs."""
+        duration = self.settings.duration
         self.runtime = self.models.runtime(self.settings.runtime)
         self.recognition = Recognition(
             self.runtime,
             self.models.decider(self.settings.threshold),
             self.settings.filters,
             on_result=self._decided_one,
-            on_end=lambda: self._orders.put({"op": "ended"}),
+            on_end=lambda source: self._orders.put(lambda: self._source_ended(source)),
+            on_over=self.stop,
             on_crash=self._crashed,
+            duration_us=None if duration is None else round(duration * 1e6),
         )
         tokenizer = self.models.tokenizer() if self.settings.chat else None
         self.chat = Chat(self.runtime, tokenizer, self._server.publish, self._crashed) if tokenizer else None
@@ -134,7 +138,7 @@ class Engine:
         if self.chat:
             stopped["chat"] = self.chat.close()
         stopped["server"] = self._server.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        session.remove(self.folder)
         if refused := [who for who, did in stopped.items() if not did]:
             log.warning("did not stop in time: %s", ", ".join(refused))
 
@@ -147,7 +151,11 @@ class Engine:
         next_status = 0.0
         while not self._stop.is_set():
             with contextlib.suppress(queue.Empty):
-                commands.carry_out(self, self._orders.get(timeout=0.05))
+                order = self._orders.get(timeout=0.05)
+                if callable(order):
+                    order()
+                else:
+                    commands.carry_out(self, order)
             now = time.monotonic()
             if now >= next_status:
                 next_status = now + STATUS_S
@@ -172,7 +180,8 @@ class Engine:
         old.close(3.0)
         self._join_capture()
         self.settings.source = spec
-        self.state, self.sentence, self.info, self.ended = "starting", "", None, False
+        self.state, self.sentence, self.info = "starting", "", None
+        self.playing, self.ended, self.exit_code = True, False, 0
         self._server.publish(snapshot.source(self))
         self._source.start()
         self._start_capture()
@@ -193,14 +202,12 @@ class Engine:
                     self.recognition.put(item)
                 elif isinstance(item, SourceInfo):
                     self._loaded.wait()
-                    self._opened(item)
+                    if not self._stop.is_set():
+                        self._opened(item)
                 elif isinstance(item, Notice):
-                    self._noticed(item)
-                    if item.state == "ended":
-                        self._loaded.wait()
-                        self.recognition.end()
+                    self._noticed(item, source)
         except UserError as error:
-            self._noticed(Notice("error", "failed", str(error), error.exit_code))
+            self._noticed(Notice("error", "failed", str(error), error.exit_code), source)
         except BaseException as error:
             self._crashed(error)
 
@@ -224,24 +231,31 @@ class Engine:
         """What comes next does not belong into the recording; the control loop closes it."""
         if self.recorder:
             self.recorder.end()
-            self._orders.put({"op": "record_stop"})
+            self._orders.put({"op": "record_stop"})  # in its turn, as if a window had asked
             self.notice("warning", why)
 
     def start_recording(self, path: Path) -> None:
         """Record what comes from the source from now on; UserError if `path` cannot be written."""
         if self.info is None:
             raise UserError("There is nothing to record yet: wait until the source is live.")
-        self.recorder = Recorder(path, self.info, lambda sentence: self.notice("error", sentence))
+        self.recorder = Recorder(path, self.info, self._recording_failed, self._crashed)
 
-    def _noticed(self, notice: Notice) -> None:
+    def _recording_failed(self, sentence: str) -> None:
+        self.exit_code = FAILED
+        self.notice("error", sentence)
+
+    def _noticed(self, notice: Notice, source: SupervisedSource) -> None:
         self.state, self.sentence = notice.state, notice.sentence
         self._server.publish(snapshot.source(self))
         if notice.sentence:
             self.notice(notice.level, notice.sentence)
         if notice.state == "failed":
-            self._orders.put({"op": "failed", "exit_code": notice.exit_code or FAILED})
-        elif notice.exit_code:
-            self.exit_code = notice.exit_code
+            self._orders.put(lambda: self._source_failed(source, notice.exit_code or FAILED))
+        elif notice.state == "ended":
+            self.exit_code = notice.exit_code or self.exit_code
+            self._loaded.wait()
+            if not self._stop.is_set():
+                self.recognition.end(source)
 
     # ---- what happened ----------------------------------------------------------------------------------------------------------
 
@@ -249,33 +263,36 @@ class Engine:
         """In the recognition thread: tell everybody of one decision."""
         message = decision_message(result, self.runtime.backend)
         if self._server.windows:
-            self._decided[result.t_us] = result.decided_ns
-            if len(self._decided) > 100:
-                self._decided.pop(next(iter(self._decided)))
+            with self._decided_lock:
+                self._decided[result.t_us] = result.decided_ns
+                if len(self._decided) > 100:
+                    self._decided.pop(next(iter(self._decided)))
             self._server.publish(message | details(result))
         if self._on_decision:
             self._on_decision(message)
-        if self._first_us is None:
-            self._first_us = result.t_us
-        if self.settings.duration is not None and result.t_us - self._first_us >= self.settings.duration * 1e6:
-            self._stop.set()
 
     def painted(self, t_us: int, ns: int) -> None:
         """A window had the decision of `t_us` on its screen at monotonic time `ns`."""
-        if decided_ns := self._decided.pop(t_us, 0):
+        with self._decided_lock:
+            decided_ns = self._decided.pop(t_us, 0)
+        if decided_ns:
             self.recognition.latency.add({"painted": max(ns - decided_ns, 0) / 1e6})
 
-    def source_ended(self) -> None:
-        """Everything of the source has been decided."""
-        self.ended = True
-        if not self.settings.stay:
-            self._stop.set()
+    def _source_ended(self, source: object) -> None:
+        """Everything of `source` has been decided."""
+        if source is self._source:
+            self.ended = True
+            self._end_unless_staying()
 
-    def failed(self, exit_code: int) -> None:
-        """The source cannot be used; without a window to choose another one that is the end."""
-        self.exit_code = exit_code
+    def _source_failed(self, source: object, exit_code: int) -> None:
+        """`source` cannot be used; without a window to choose another one that is the end."""
+        if source is self._source:
+            self.exit_code = exit_code
+            self._end_unless_staying()
+
+    def _end_unless_staying(self) -> None:
         if not self.settings.stay:
-            self._stop.set()
+            self.stop()
 
     def _crashed(self, error: BaseException) -> None:
         log.critical("Egret has a fault and must stop; please report what stands below.", exc_info=error)

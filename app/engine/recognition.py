@@ -13,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -21,18 +21,24 @@ import numpy.typing as npt
 
 from models.chip.runtime import Runtime
 from models.decision import Decider, Decision
-from pipeline.events import Packet, SourceInfo
+from pipeline.events import Packet, SourceInfo, Status
 from pipeline.filters import FilterSettings
 from pipeline.frames import WINDOW_US, Framer, Frames
 from pipeline.latency import StageTimes
 
 LIVE_LAG_NS = 250_000_000
+QUICKEST_NS = 5_000_000_000
+RECENT_S = 1.0
 QUEUE_PACKETS = 64
 """Packets of a recording that may wait: about a third of a second at normal speed."""
 
 
+@dataclass(frozen=True, slots=True)
 class End:
     """Marks the end of a source in the queue."""
+
+    of: object
+    """Whatever `end` was called with."""
 
 
 @dataclass
@@ -75,9 +81,13 @@ class Recognition:
         filters: FilterSettings,
         *,
         on_result: Callable[[Result], None],
-        on_end: Callable[[], None],
+        on_end: Callable[[object], None],
+        on_over: Callable[[], None],
         on_crash: Callable[[BaseException], None],
+        duration_us: int | None = None,
     ) -> None:
+        """The callbacks are called in this object's thread: `on_result` for every window, `on_end` when all of a source has been decided,
+        `on_over` when `duration_us` of sensor time have (nothing is decided after that), `on_crash` for a fault."""
         self.decider = decider
         self.totals = Totals()
         self.latency = StageTimes()
@@ -89,12 +99,17 @@ class Recognition:
         self._new_filters: FilterSettings | None = None
         self._on_result = on_result
         self._on_end = on_end
+        self._on_over = on_over
+        self._duration_us = duration_us
+        self._first_us: int | None = None
         self._on_crash = on_crash
-        self._queue: queue.Queue[tuple[SourceInfo, npt.NDArray[np.uint32]] | Packet | type[End] | None] = queue.Queue()
+        self._queue: queue.Queue[tuple[SourceInfo, npt.NDArray[np.uint32]] | Packet | End | None] = queue.Queue()
         self._framer: Framer | None = None
         self._live = True
-        self._quickest_us = np.inf
-        self._recent: deque[tuple[float, int, int]] = deque(maxlen=400)
+        self._quickest_us = (np.inf, np.inf)
+        """The smallest difference of host and sensor clock, of the last two stretches of QUICKEST_NS."""
+        self._quickest_since_ns = 0
+        self._recent: deque[tuple[float, int, int]] = deque()
         """Host time, events and kept events of the last windows."""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._work, name="egret-recognition", daemon=True)
@@ -123,19 +138,19 @@ class Recognition:
                 pass
         self._queue.put(packet)
 
-    def end(self) -> None:
-        """The source has ended: close the open window when everything before is done."""
-        self._queue.put(End)
+    def end(self, of: object) -> None:
+        """The source `of` has ended: close the open window when everything before is done, then call `on_end` with it."""
+        self._queue.put(End(of))
 
     def rates(self) -> tuple[float, float]:
         """Events a second that arrived and that the filters kept, over the last second of the host's clock."""
-        since = time.monotonic() - 1.0
+        since = time.monotonic() - RECENT_S
         recent = [row for row in self._recent.copy() if row[0] > since]
         return float(sum(row[1] for row in recent)), float(sum(row[2] for row in recent))
 
     def steps_per_s(self) -> int:
         """Network steps in the last second of the host's clock."""
-        since = time.monotonic() - 1.0
+        since = time.monotonic() - RECENT_S
         return sum(row[0] > since for row in self._recent.copy())
 
     def set_filters(self, filters: FilterSettings) -> None:
@@ -151,8 +166,8 @@ class Recognition:
                     self._open(*item)
                 else:
                     if self._framer:
-                        self._decide(self._framer.flush(), time.monotonic_ns(), {})
-                    self._on_end()
+                        self._decide(self._framer.flush(), time.monotonic_ns())
+                    self._on_end(item.of)
         except BaseException as error:
             self._on_crash(error)
 
@@ -167,22 +182,26 @@ class Recognition:
         self._framer.reset()
         self._runtime.gesture.reset()
         self.decider.reset()
-        self._quickest_us = np.inf
+        self._quickest_us = (np.inf, np.inf)
 
     def _newest(self, packet: Packet) -> Packet:
-        """`packet`, or for a live source that is too far behind the newest one waiting; what lies between is counted as skipped."""
+        """`packet`, or for a live source that is too far behind the newest one waiting, marked as a jump.
+
+        Events of packets between are counted as skipped; what is known of those packets is handed on with the newest.
+        """
         if not self._live or time.monotonic_ns() - packet.status.arrival_ns < LIVE_LAG_NS:
             return packet
-        skipped = 0
+        passed: list[Packet] = []
         while self._queue.qsize() > 1 and isinstance(self._queue.queue[0], Packet):
-            skipped += len(packet.events)
+            passed.append(packet)
             following = self._queue.get()
             assert isinstance(following, Packet)
             packet = following
-        if skipped and self._framer:
-            self.totals.skipped += skipped
-            self._framer.reset()
-        return packet
+        if not passed:
+            return packet
+        self.totals.skipped += sum(len(one.events) for one in passed)
+        known = {name: sum(getattr(one.status, name) for one in [*passed, packet]) for name in ("lost", "repaired", "refused")}
+        return Packet(packet.events, replace(packet.status, discontinuity=True, **known))
 
     def _process(self, packet: Packet) -> None:
         begun_ns = time.monotonic_ns()
@@ -190,7 +209,7 @@ class Recognition:
         if self._framer is None:
             return
         if status.discontinuity:
-            self._decide(self._framer.flush(), begun_ns, {})
+            self._decide(self._framer.flush(), begun_ns)
             self._forget()
         if self._new_filters is not None:
             self._filters, self._new_filters = self._new_filters, None
@@ -203,39 +222,57 @@ class Recognition:
         self.now_us = status.until_us
         self.position_us = status.position_us
         if len(frames.start_us):
-            self._decide(frames, framed_ns, self._stages(packet, begun_ns, framed_ns))
+            self._decide(frames, framed_ns, status.arrival_ns, self._stages(status, begun_ns, framed_ns))
 
-    def _stages(self, packet: Packet, begun_ns: int, framed_ns: int) -> dict[str, float]:
+    def _stages(self, status: Status, begun_ns: int, framed_ns: int) -> dict[str, float]:
         """Milliseconds of the stages before the chip."""
-        status = packet.status
         stages = {"queue": (begun_ns - status.arrival_ns) / 1e6, "frame": (framed_ns - begun_ns) / 1e6}
-        behind_us = status.arrival_ns / 1e3 - status.until_us
-        self._quickest_us = min(self._quickest_us, behind_us)
-        stages["arrival"] = (behind_us - self._quickest_us) / 1e3
+        if self._live:
+            behind_us = status.arrival_ns / 1e3 - status.until_us
+            if begun_ns - self._quickest_since_ns > QUICKEST_NS:  # clocks drift: the best of long ago is no measure
+                self._quickest_since_ns, self._quickest_us = begun_ns, (self._quickest_us[1], np.inf)
+            self._quickest_us = self._quickest_us[0], min(self._quickest_us[1], behind_us)
+            stages["arrival"] = (behind_us - min(self._quickest_us)) / 1e3
         return stages
 
-    def _decide(self, frames: Frames, ready_ns: int, stages: dict[str, float]) -> None:
-        """Step the network on every frame and tell the decisions. `stages` belong to the packet that closed the last frame."""
+    def _decide(self, frames: Frames, ready_ns: int, arrival_ns: int = 0, stages: dict[str, float] | None = None) -> None:
+        """Step the network on every frame and tell the decisions. `arrival_ns` and `stages` are of the packet that closed the last frame;
+        without them nothing is timed (a window that is closed before its time)."""
         if frames.skipped_us:
             self._runtime.gesture.reset()
             self.decider.reset()
         for i in range(len(frames.start_us)):
+            if self._is_over(int(frames.start_us[i])):
+                return
             logits = self._runtime.gesture.step(frames.counts[i])
             stepped_ns = time.monotonic_ns()
             decision = self.decider.decide(logits, int(frames.kept[i]))
             decided_ns = time.monotonic_ns()
-            times = dict(stages, chip=(stepped_ns - ready_ns) / 1e6, decision=(decided_ns - stepped_ns) / 1e6)
-            if stages:
-                times["total"] = times["queue"] + times["frame"] + times["chip"] + times["decision"]
+            times = {"chip": (stepped_ns - ready_ns) / 1e6, "decision": (decided_ns - stepped_ns) / 1e6}
+            if stages is not None:
+                times = stages | times | {"total": (decided_ns - arrival_ns) / 1e6}
             self.latency.add(times)
-            self._recent.append((decided_ns / 1e9, int(frames.raw[i]), int(frames.kept[i])))
-            self._count(decision, int(frames.raw[i]), int(frames.kept[i]))
+            self._count(decision, int(frames.raw[i]), int(frames.kept[i]), decided_ns / 1e9)
             end_us = int(frames.start_us[i]) + WINDOW_US
             activity = tuple(float(share) for share in self._runtime.gesture.activity)
             self._on_result(Result(end_us, decision, times, int(frames.raw[i]), int(frames.kept[i]), activity, decided_ns))
             ready_ns = time.monotonic_ns()
 
-    def _count(self, decision: Decision, events: int, kept: int) -> None:
+    def _is_over(self, start_us: int) -> bool:
+        """Whether the window that begins at `start_us` is past the time that was asked for."""
+        if self._duration_us is None:
+            return False
+        if self._first_us is None:
+            self._first_us = start_us
+        over = start_us + WINDOW_US - self._first_us > self._duration_us
+        if over:
+            self._on_over()
+        return over
+
+    def _count(self, decision: Decision, events: int, kept: int, now_s: float) -> None:
+        self._recent.append((now_s, events, kept))
+        while self._recent[0][0] < now_s - RECENT_S:
+            self._recent.popleft()
         totals = self.totals
         totals.windows += 1
         totals.events += events

@@ -19,12 +19,12 @@ from pipeline.formats.aedat4 import Aedat4Writer
 class Recorder:
     """Writes one recording. Made when a recording starts, closed when it stops."""
 
-    def __init__(self, path: Path, info: SourceInfo, on_failure: Callable[[str], None]) -> None:
+    def __init__(self, path: Path, info: SourceInfo, on_failure: Callable[[str], None], on_crash: Callable[[BaseException], None]) -> None:
         """Opens `path` for events of `info`'s sensor; UserError if that cannot be. `on_failure` gets a sentence if writing fails later."""
         self.path = path
         self.failure = ""
         self._writer = Aedat4Writer(path, info.width, info.height, info.title)
-        self._on_failure = on_failure
+        self._on_failure, self._on_crash = on_failure, on_crash
         self._ended = False
         self._size = (info.width, info.height)
         self._started = time.monotonic()
@@ -71,3 +71,5 @@ class Recorder:
         except UserError as error:
             self.failure = str(error)
             self._on_failure(self.failure)
+        except BaseException as error:
+            self._on_crash(error)

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.protocol import MAX_LINE, Message, decode, encode
+from pipeline.errors import UserError
 
 MAX_BACKLOG = 8 << 20
 """Bytes that may wait for one window before it is cut off (about a minute of decisions)."""
@@ -40,7 +41,11 @@ class Server:
         self._clients: dict[socket.socket, _Client] = {}
         self._lock = threading.Lock()
         self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(str(path))
+        try:
+            self._listener.bind(str(path))
+        except OSError as error:
+            self._listener.close()
+            raise UserError(f"The socket {path} cannot be made ({error.strerror}): set EGRET_SESSIONS to a writable folder.") from None
         self._listener.listen(8)
         self._listener.setblocking(False)
         self._wake_in, self._wake_out = socket.socketpair()
@@ -60,10 +65,10 @@ class Server:
 
     def publish(self, message: Message) -> None:
         """Send `message` to every attached window; never waits. Any thread may call."""
-        if not self._clients:
-            return
-        line = encode(message)
         with self._lock:
+            if not self._clients:
+                return
+            line = encode(message)
             for client in self._clients.values():
                 self._append(client, line)
         self._wake()
@@ -74,6 +79,8 @@ class Server:
         self._wake()
         if self._thread.is_alive():
             self._thread.join(timeout)
+        elif self._thread.ident is None:  # never started
+            self._close()
         return not self._thread.is_alive()
 
     @staticmethod
@@ -104,6 +111,9 @@ class Server:
                 self._send_all(selector)
             for client in list(self._clients.values()):
                 self._drop(selector, client)
+        self._close()
+
+    def _close(self) -> None:
         for end in (self._listener, self._wake_in, self._wake_out):
             end.close()
 
@@ -114,8 +124,8 @@ class Server:
             return
         connection.setblocking(False)
         client = _Client(connection)
-        self._append(client, encode(self._hello()))
-        with self._lock:
+        with self._lock:  # nothing may be published between the hello and the first message after it
+            self._append(client, encode(self._hello()))
             self._clients[connection] = client
         selector.register(connection, selectors.EVENT_READ)
 

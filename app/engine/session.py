@@ -33,7 +33,8 @@ def root() -> Path:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = folder.stat().st_uid
     except OSError as error:
-        raise UserError(f"The sessions folder {folder} cannot be used ({error.strerror}): set EGRET_SESSIONS to a writable folder.") from None
+        why = error.strerror
+        raise UserError(f"The sessions folder {folder} cannot be used ({why}): set EGRET_SESSIONS to a writable folder.") from None
     if owner != os.getuid():
         raise UserError(f"The sessions folder {folder} belongs to another user: set EGRET_SESSIONS to a folder of your own.")
     return folder
@@ -42,6 +43,11 @@ def root() -> Path:
 def folder_of(pid: int) -> Path:
     """The session's folder of the engine with process number `pid`."""
     return root() / f"engine-{pid}"
+
+
+def pid_of(folder: Path) -> int:
+    """The process number of the engine whose session lies in `folder`."""
+    return int(folder.name.removeprefix("engine-"))
 
 
 def create() -> Path:

@@ -21,7 +21,7 @@ def hello(engine: "Engine") -> Message:
         "models": engine.models.describe(),
         "settings": settings(engine),
         "source": source(engine),
-        "chat": [dict(said) for said in engine.chat.transcript] if engine.chat else [],
+        "chat": engine.chat.newest() if engine.chat else [],
     }
 
 

@@ -5,7 +5,8 @@ waits for that or for a command, and takes what there is (`read`), so that a sou
 
 Time. A packet carries *output time*: sensor time that never goes backwards, whatever the sensor does. Within one scene it is the sensor's
 own time plus a shift. Where the scene jumps (seek, loop, reconnect, camera reset) the next packet is marked as a discontinuity, and if
-its time would go back, the shift grows by whole windows, so that a recording that is played again is cut into the same windows again.
+its time would go back into a window that has begun, the shift grows by whole windows, so that a recording that is played again is cut into
+the same windows again and no window comes twice.
 """
 
 import time
@@ -123,7 +124,7 @@ class Intake:
         """The next packet: admitted events before `until_us` (sensor time), which is a promise as in `Status`."""
         first_us = int(events["timestamp"][0]) if len(events) else until_us
         if self._shift is None:
-            self._shift = max(0, up_to_window(self.until_us - first_us))
+            self._shift = max(0, up_to_window(self.until_us) - first_us // WINDOW_US * WINDOW_US)
         if self._shift:
             events = events.copy()
             events["timestamp"] += self._shift

@@ -151,11 +151,21 @@ def test_filters_change_in_the_middle_of_a_window_without_losing_counts() -> Non
     assert (frames.raw.tolist(), frames.kept.tolist()) == ([6], [4])
 
 
+def test_a_window_that_was_closed_is_not_opened_again_after_a_reset() -> None:
+    framer = Framer(WIDTH, HEIGHT, ALL_FILTERS)
+    framer.process(make_events(1, 100, 10_000, start_us=1_000_000))
+    early = framer.flush()
+    framer.reset()
+    late = join([framer.process(make_events(2, 100, 10_000, start_us=1_012_000)), framer.flush()])
+    assert list(early.start_us) + list(late.start_us) == [1_000_000, 1_025_000]
+    assert late.raw.sum() == 100
+
+
 def test_after_a_reset_a_framer_is_as_new() -> None:
     events = make_events(1, 500, 300_000)
     surface = np.zeros((HEIGHT, WIDTH), np.uint32)
     framer = Framer(WIDTH, HEIGHT, ALL_FILTERS, surface=surface)
-    framer.process(make_events(2, 500, 100_000, start_us=10**9))
+    framer.process(make_events(2, 500, 100_000, start_us=0))
     framer.reset()
     assert not surface.any()
     assert same(join([framer.process(events), framer.flush()]), frames_of(events, WIDTH, HEIGHT, ALL_FILTERS))

@@ -1,6 +1,8 @@
 """Promises of the engine to its windows, over the real socket, on a real source process."""
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -9,10 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commandline import environment
 
 from app.engine import session
 from app.engine.loop import Engine, EngineSettings
-from app.protocol import TICK_US, Message, decode, encode
+from app.protocol import MAX_LINE, TICK_US, Message, decode, encode
+from pipeline.errors import UserError
 from pipeline.events import EVENT_DTYPE
 from pipeline.formats.aedat4 import Aedat4Reader, Aedat4Writer
 
@@ -88,18 +92,24 @@ def test_the_surface_holds_the_newest_events(attached: Attached) -> None:
     assert int(surface.max() >> 1) * TICK_US <= engine.recognition.now_us
 
 
+def settled(window: Window) -> int:
+    """The number of decisions once it has stood still for half a second."""
+    count, since = -1, time.monotonic()
+    while time.monotonic() - since < 0.5:
+        if (now := sum(m["type"] == "decision" for m in window.told)) != count:
+            count, since = now, time.monotonic()
+        time.sleep(0.02)
+    return count
+
+
 def test_pause_stops_decisions_step_makes_one_and_play_goes_on(attached: Attached) -> None:
     _, window = attached
     window.order("pause")
     window.wait_for(lambda: window.last("status").get("playing") is False, "the pause")
-    time.sleep(0.3)
-    count = sum(m["type"] == "decision" for m in window.told)
-    time.sleep(0.3)
-    assert sum(m["type"] == "decision" for m in window.told) == count
+    count = settled(window)
     window.order("step")
     window.wait_for(lambda: sum(m["type"] == "decision" for m in window.told) == count + 1, "one more decision")
-    time.sleep(0.3)
-    assert sum(m["type"] == "decision" for m in window.told) == count + 1
+    assert settled(window) == count + 1
     window.order("play")
     window.wait_for(lambda: sum(m["type"] == "decision" for m in window.told) > count + 4, "more decisions")
 
@@ -107,7 +117,7 @@ def test_pause_stops_decisions_step_makes_one_and_play_goes_on(attached: Attache
 def test_a_looped_and_sought_recording_never_goes_back_in_time(attached: Attached) -> None:
     _, window = attached
     window.order("speed", value=4)
-    for position_us in (1_500_000, 200_000, 900_000):
+    for position_us in (1_507_000, 210_000, 913_003, 315_000, 510_000):
         window.order("seek", position_us=position_us)
         time.sleep(0.2)
     window.wait_for(lambda: sum(m["type"] == "decision" for m in window.told) > 150, "two rounds")
@@ -118,7 +128,7 @@ def test_a_looped_and_sought_recording_never_goes_back_in_time(attached: Attache
 def test_settings_change_live_and_every_window_is_told(attached: Attached) -> None:
     engine, window = attached
     window.order("threshold", value=0.9)
-    window.order("filters", background_us=None, region=[0, 0, 64, 64])
+    window.order("filters", background_us=None, hot_pixel=None, polarity=None, region=[0, 0, 64, 64])
     window.wait_for(lambda: window.last("settings").get("filters", {}).get("background_us", 1) is None, "the settings")
     assert window.last("settings")["threshold"] == 0.9
     assert tuple(window.last("settings")["filters"]["region"]) == (0, 0, 64, 64)
@@ -137,6 +147,10 @@ def test_settings_change_live_and_every_window_is_told(attached: Attached) -> No
         {"op": "filters", "polarity": "sideways"},
         {"op": "filters", "region": [1, 2]},
         {"op": "filters", "background_us": "long"},
+        {"op": "filters", "hot_pixel": "no"},
+        {"op": "painted", "t_us": float("inf"), "ns": 0},
+        {"op": "threshold", "value": 10**400},
+        {"op": "ended"},
         {"op": "source", "spec": "telepathy"},
         {"op": "chat", "prompt": "x"},
         {"op": "record", "path": "/nowhere/at/all.aedat4"},
@@ -239,3 +253,58 @@ def test_quit_from_a_window_ends_the_engine(simulated_wave: Path) -> None:
         loop.join(10)
         assert not loop.is_alive()
         window.close()
+
+
+def test_a_duration_is_kept_to_the_window_at_any_speed(simulated_wave: Path) -> None:
+    for speed in (0, 4):
+        decisions: list[Message] = []
+        with Engine(EngineSettings(str(simulated_wave), speed=speed, duration=1.0, chat=False), decisions.append) as engine:
+            assert engine.run() == 0
+        assert len(decisions) == engine.recognition.totals.windows == 40
+
+
+def test_a_speed_that_makes_no_sense_leaves_nothing_behind(simulated_wave: Path, sessions: Path) -> None:
+    with pytest.raises(UserError, match="speed"), Engine(EngineSettings(str(simulated_wave), speed=-1)):
+        pass
+    assert list(sessions.iterdir()) == []
+
+
+def test_a_runtime_that_is_not_there_leaves_nothing_behind(simulated_wave: Path, sessions: Path) -> None:
+    with pytest.raises(UserError, match="abacus"), Engine(EngineSettings(str(simulated_wave), runtime="abacus")):
+        pass
+    assert list(sessions.iterdir()) == []
+
+
+def test_a_recording_that_cannot_be_written_ends_the_run_as_failed(simulated_wave: Path, tmp_path: Path) -> None:
+    full = tmp_path / "small.aedat4"
+    code = f"""
+import resource, signal, sys
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+from app.cli import main
+sys.argv = ["egret", "run", "--source", {str(simulated_wave)!r}, "--speed", "0", "--quiet", "--record", {str(full)!r}]
+import app.engine.loop, app.engine.recorder
+from app.engine.loop import Engine
+start = Engine.start_recording
+def limited(self, path):
+    start(self, path)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+Engine.start_recording = limited
+sys.exit(main())
+"""
+    ended = subprocess.run([sys.executable, "-c", code], env=environment(), capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 1, ended.stderr
+    assert "Writing stopped" in ended.stderr
+    with Aedat4Reader(full) as reader:
+        assert sum(map(len, reader.packets())) > 0
+
+
+def test_a_prompt_of_any_length_locks_no_window_out(attached: Attached) -> None:
+    engine, window = attached
+    for _ in range(3):
+        window.order("chat", prompt="x" * 400_000, seed=1, temperature=1.0, top_k=40, tokens=1)
+    window.wait_for(lambda: sum(m.get("event") == "done" for m in window.told) == 3, "the answers", seconds=60)
+    another = Window(engine)
+    another.wait_for(lambda: another.told, "the greeting")
+    assert another.told[0]["type"] == "hello"
+    assert len(encode(another.told[0])) < MAX_LINE
+    another.close()
