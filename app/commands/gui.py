@@ -65,7 +65,14 @@ def _headless(arguments: argparse.Namespace) -> int:
 def _window(arguments: argparse.Namespace, folder: Path, engine: "EngineProcess | None") -> int:
     from app.window.main import run_window
 
-    return run_window(folder, keeper=engine, screenshot=arguments.screenshot, after=arguments.after, timing=arguments.timing)
+    return run_window(
+        folder,
+        keeper=engine,
+        language=arguments.lang,
+        screenshot=arguments.screenshot,
+        after=arguments.after,
+        timing=arguments.timing,
+    )
 
 
 def _with_engine(arguments: argparse.Namespace, attached: Path | None) -> int:

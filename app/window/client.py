@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from PySide6.QtNetwork import QLocalSocket
 
 from app.protocol import MAX_LINE, Message, decode, encode
+from app.window.texts import tr
 
 SOCKET_NAME = "engine.sock"
 RETRY_MS = 1000
@@ -86,7 +87,7 @@ class EngineClient(QObject):
 
     def _on_connected(self) -> None:
         self._eager_tries = 0
-        self._why = "The engine has gone."
+        self._why = tr("The engine has gone.")
         self.connected.emit()
 
     def _on_disconnected(self) -> None:
@@ -95,9 +96,8 @@ class EngineClient(QObject):
     def _on_error(self, error: QLocalSocket.LocalSocketError) -> None:
         if error == QLocalSocket.LocalSocketError.PeerClosedError:
             return  # `disconnected` follows
-        self._lost(
-            "There is no engine to show." if error == QLocalSocket.LocalSocketError.ServerNotFoundError else "The engine cannot be reached."
-        )
+        missing = error == QLocalSocket.LocalSocketError.ServerNotFoundError
+        self._lost(tr("There is no engine to show.") if missing else tr("The engine cannot be reached."))
 
     def _lost(self, sentence: str) -> None:
         if self._closing:
@@ -115,7 +115,7 @@ class EngineClient(QObject):
         data = self._rest + self._socket.readAll().data()
         *lines, self._rest = data.split(b"\n")
         if len(self._rest) > MAX_LINE or any(len(line) > MAX_LINE for line in lines):
-            self._why = "What answers at the engine's socket is not an engine."
+            self._why = tr("What answers at the engine's socket is not an engine.")
             self._socket.abort()
             return
         for line in lines:

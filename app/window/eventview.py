@@ -13,6 +13,7 @@ from app.window import theme
 from app.window.frametime import FrameMeter
 from app.window.overlay import Overlay
 from app.window.surface import Picture
+from app.window.texts import tr
 
 Region = tuple[int, int, int, int]
 
@@ -30,7 +31,7 @@ class EventView(QWidget):
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.setAccessibleName("Event picture")
+        self.setAccessibleName(tr("Event picture"))
         self.meter = FrameMeter()
         self.overlay = Overlay(self)
         self.heading = ""

@@ -2,30 +2,59 @@
 
 import math
 
+from app.window.texts import mark, number, tr
+
 LEAST_TOP = 100.0
 """An axis of rates reaches at least so far (events/s)."""
+
+
+GESTURES = (
+    mark("Hand clapping"),
+    mark("Right hand wave"),
+    mark("Left hand wave"),
+    mark("Right arm clockwise"),
+    mark("Right arm counter-clockwise"),
+    mark("Left arm clockwise"),
+    mark("Left arm counter-clockwise"),
+    mark("Arm roll"),
+    mark("Air drums"),
+    mark("Air guitar"),
+    mark("Other gestures"),
+)
+"""Gestures that have a name in every language; a label that a network brings besides is shown in English."""
 
 
 def rate(value: float, unit: str) -> str:
     """`value` a second with an SI prefix: ``1.25 Mev/s``."""
     if not math.isfinite(value):
         return f"– {unit}"
+    scaled, prefix = _scaled(value)
+    return f"{three(scaled)} {prefix}{unit}" if prefix else f"{value:.0f} {unit}"
+
+
+def _scaled(value: float) -> tuple[float, str]:
+    """`value` with an SI prefix."""
     for limit, factor, prefix in ((1e9, 1e9, "G"), (1e6, 1e6, "M"), (1e3, 1e3, "k")):
         if value >= limit * 0.9995:
-            return f"{three(value / factor)} {prefix}{unit}"
-    return f"{value:.0f} {unit}"
+            return value / factor, prefix
+    return value, ""
 
 
 def three(value: float) -> str:
     """Three significant digits without exponents: 1.25, 12.5, 125."""
     decimals = 2 if value < 9.995 else 1 if value < 99.95 else 0
-    return f"{value:.{decimals}f}"
+    return number(f"{value:.{decimals}f}")
+
+
+def whole(value: int) -> str:
+    """A whole number with its thousands set apart: 12,345."""
+    return number(f"{value:,}")
 
 
 def axis_rate(value: float) -> str:
     """A rate at an axis, without digits that say nothing: ``50 kev/s``."""
-    figure, _, unit = rate(value, "ev/s").partition(" ")
-    return f"{float(figure):g} {unit}"
+    scaled, prefix = _scaled(value)
+    return number(f"{scaled:.3g} {prefix}ev/s")
 
 
 def nice_top(value: float) -> float:
@@ -66,9 +95,9 @@ def clock_time(us: int, decimals: int = 1) -> str:
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
     head = f"{hours}:{minutes:02d}" if hours else f"{minutes}"
-    return f"{head}:{seconds:02d}.{part:0{decimals}d}" if decimals else f"{head}:{seconds:02d}"
+    return number(f"{head}:{seconds:02d}.{part:0{decimals}d}") if decimals else f"{head}:{seconds:02d}"
 
 
 def gesture_name(label: str) -> str:
     """A class label as a visitor reads it: ``right_arm_counter_clockwise`` is ``Right arm counter-clockwise``."""
-    return label.replace("counter_clockwise", "counter-clockwise").replace("_", " ").capitalize()
+    return tr(label.replace("counter_clockwise", "counter-clockwise").replace("_", " ").capitalize())

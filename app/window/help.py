@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QGridLayout, QLabel, QVBoxLayout, QWidget
 
+from app.window.texts import mark, tr
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -17,27 +19,27 @@ class Key:
 
 
 KEYS: tuple[Key, ...] = (
-    Key(("Space",), "play_or_pause", "Space", "play or pause the recording"),
-    Key((".",), "step", ".", "one window of 25 ms on"),
-    Key(("Left",), "back", "←", "a second back; a window back while paused"),
-    Key(("Right",), "forward", "→", "a second on; a window on while paused"),
-    Key(("/",), "focus_prompt", "/", "write to the model"),
-    Key(("Ctrl+Return", "Ctrl+Enter"), "send_prompt", "Enter, Ctrl+Enter", "send the prompt"),
-    Key(("Esc",), "stop_answer", "Esc", "stop the answer"),
-    Key(("Ctrl+L",), "clear_memory", "Ctrl+L", "clear the model's memory"),
-    Key(("R",), "record", "R", "start or stop recording"),
-    Key(("F5",), "restart_engine", "F5", "start the engine again when it has gone"),
-    Key(("Ctrl++", "Ctrl+="), "larger", "Ctrl +", "larger type"),
-    Key(("Ctrl+-",), "smaller", "Ctrl −", "smaller type"),
-    Key(("F11",), "full_screen", "F11", "full screen"),
-    Key(("?", "F1"), "help", "?", "this page"),
+    Key(("Space",), "play_or_pause", mark("Space"), mark("play or pause the recording")),
+    Key((".",), "step", ".", mark("one window of 25 ms on")),
+    Key(("Left",), "back", "←", mark("a second back; a window back while paused")),
+    Key(("Right",), "forward", "→", mark("a second on; a window on while paused")),
+    Key(("/",), "focus_prompt", "/", mark("write to the model")),
+    Key(("Ctrl+Return", "Ctrl+Enter"), "send_prompt", mark("Enter, Ctrl+Enter"), mark("send the prompt")),
+    Key(("Esc",), "stop_answer", mark("Esc"), mark("stop the answer")),
+    Key(("Ctrl+L",), "clear_memory", mark("Ctrl+L"), mark("clear the model's memory")),
+    Key(("R",), "record", "R", mark("start or stop recording")),
+    Key(("F5",), "restart_engine", "F5", mark("start the engine again when it has gone")),
+    Key(("Ctrl++", "Ctrl+="), "larger", mark("Ctrl +"), mark("larger type")),
+    Key(("Ctrl+-",), "smaller", mark("Ctrl −"), mark("smaller type")),
+    Key(("F11",), "full_screen", "F11", mark("full screen")),
+    Key(("?", "F1"), "help", "?", mark("this page")),
 )
 
 HINTS = (
-    "The picture shows every pixel's last event, fading with time: one colour for brighter, one for darker.",
-    "A gesture is accepted when its confidence passes the line in the bars; drag the line to set the threshold.",
-    "The badge at the top says where the networks really run: HOST, CHIP or EMULATED CHIP. Its dot beats with their steps.",
-    "Closing this window ends the engine that came with it; one that was started by `egret run` goes on.",
+    mark("The picture shows every pixel's last event, fading with time: one colour for brighter, one for darker."),
+    mark("A gesture is accepted when its confidence passes the line in the bars; drag the line to set the threshold."),
+    mark("The badge at the top says where the networks really run: HOST, CHIP or EMULATED CHIP. Its dot beats with their steps."),
+    mark("Closing this window ends the engine that came with it; one that was started by `egret run` goes on."),
 )
 
 
@@ -46,7 +48,7 @@ class HelpDialog(QDialog):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setWindowTitle("Egret: keys and hints")
+        self.setWindowTitle(tr("Egret: keys and hints"))
         self._column = column = QVBoxLayout(self)
         column.setContentsMargins(20, 16, 20, 16)
         column.setSpacing(10)
@@ -55,12 +57,12 @@ class HelpDialog(QDialog):
         grid.setVerticalSpacing(6)
         grid.setColumnStretch(1, 1)
         for row, key in enumerate(KEYS):
-            grid.addWidget(QLabel(f"<b>{key.shown}</b>"), row, 0)
-            grid.addWidget(QLabel(key.meaning), row, 1)
+            grid.addWidget(QLabel(f"<b>{tr(key.shown)}</b>"), row, 0)
+            grid.addWidget(QLabel(tr(key.meaning)), row, 1)
         column.addLayout(grid)
         column.addSpacing(6)
         for hint in HINTS:
-            text = QLabel(hint)
+            text = QLabel(tr(hint))
             text.setObjectName("muted")
             text.setWordWrap(True)
             column.addWidget(text)

@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from PySide6.QtCore import QSettings
+from PySide6.QtCore import QLibraryInfo, QLocale, QSettings, QTranslator
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
-from app.window import theme
+from app.window import texts, theme
 from app.window.keeper import EngineKeeper
 from app.window.mainwindow import ORDINARY, MainWindow
 from app.window.screenshot import Screenshot
@@ -21,7 +21,13 @@ SHARE_OF_SCREEN = 0.85
 
 
 def run_window(
-    session_dir: Path, *, keeper: EngineKeeper | None = None, screenshot: Path | None = None, after: float = 3.0, timing: bool = False
+    session_dir: Path,
+    *,
+    keeper: EngineKeeper | None = None,
+    language: str = "en",
+    screenshot: Path | None = None,
+    after: float = 3.0,
+    timing: bool = False,
 ) -> int:
     """Show a window on the engine in `session_dir` until it is closed; 0 when it was.
 
@@ -38,6 +44,7 @@ def run_window(
     application = running if isinstance(running, QApplication) else QApplication(["egret"])
     application.setApplicationName("Egret")
     application.setDesktopFileName("egret")
+    speak(application, language)
     theme.apply(application)
     window = MainWindow(session_dir, settings=None if screenshot else QSettings("Egret", "window"), keeper=keeper)
     if timing:
@@ -57,6 +64,15 @@ def run_window(
     if failed:
         raise UserError(f"The screenshot cannot be written to {screenshot}: use a name that ends in .png in a writable folder.", FAILED)
     return code
+
+
+def speak(application: QApplication, language: str) -> None:
+    """Egret's own texts, Qt's texts (dialogs, menus of text fields) and the figures in spin boxes in `language` ("en" or "de")."""
+    texts.use(language)
+    QLocale.setDefault(QLocale(language))
+    translator = QTranslator(application)
+    if translator.load(f"qtbase_{language}", QLibraryInfo.path(QLibraryInfo.LibraryPath.TranslationsPath)):
+        application.installTranslator(translator)
 
 
 def _fit_screen(window: MainWindow) -> None:

@@ -33,14 +33,15 @@ from app.window.panels.record import RecordPanel
 from app.window.panels.strip import StripPanel
 from app.window.panels.transport import TransportPanel
 from app.window.state import Topic, WindowState
+from app.window.texts import mark, tr
 from pipeline.errors import UserError
 
 FRAME_MS = 16
 RESTYLE_MS = 120
 ZOOMS = (0.8, 0.9, 1.0, 1.15, 1.3, 1.5, 1.75)
 ORDINARY = (1280, 800)
-KEPT = "What was recorded until then is kept."
-ATTACHES = "Egret attaches by itself as soon as an engine answers here."
+KEPT = mark("What was recorded until then is kept.")
+ATTACHES = mark("Egret attaches by itself as soon as an engine answers here.")
 PLOT_LATEST_MS = 15_000
 """The plot is loaded by then even if no event came."""
 STARTING_MS = 60_000
@@ -216,7 +217,7 @@ class MainWindow(QMainWindow):
         self.events.view.picking = on
         self.events.view.setCursor(Qt.CursorShape.CrossCursor if on else Qt.CursorShape.ArrowCursor)
         if on:
-            self.notice.say("info", "Draw the region of interest with the mouse in the event picture.")
+            self.notice.say("info", tr("Draw the region of interest with the mouse in the event picture."))
 
     def _region_drawn(self, region: tuple[int, int, int, int]) -> None:
         self.notice.hide()
@@ -229,18 +230,18 @@ class MainWindow(QMainWindow):
 
     def _gone(self, sentence: str) -> None:
         if not self.state.gone:
-            self._changed |= self.state.engine_gone(f"{sentence} {KEPT if self._watch else ATTACHES}")
+            self._changed |= self.state.engine_gone(f"{sentence} {tr(KEPT if self._watch else ATTACHES)}")
 
     def _stillborn(self, sentence: str, first: bool) -> None:
         if first:
             self.close()  # whoever opened the window tells what the engine said
         else:
-            self._changed |= self.state.engine_gone(sentence or "It ended while it was starting.")
+            self._changed |= self.state.engine_gone(sentence or tr("It ended while it was starting."))
 
     def _send(self, message: Message) -> None:
         optional = message["op"] == "painted"
         if not self.client.send(message, optional) and not optional:
-            self.notice.say("warning", "There is no engine to do that.")
+            self.notice.say("warning", tr("There is no engine to do that."))
 
     # Frames
 

@@ -4,6 +4,7 @@ from PySide6.QtCore import Qt, QTimer
 from PySide6.QtGui import QMouseEvent
 from PySide6.QtWidgets import QLabel, QWidget
 
+from app.window.texts import tr
 from app.window.theme import Scale
 
 STAY_MS = {"info": 4_000, "warning": 12_000, "error": 30_000}
@@ -17,8 +18,8 @@ class NoticeBar(QLabel):
         self.setObjectName("notice")
         self.setWordWrap(True)
         self.setTextFormat(Qt.TextFormat.PlainText)
-        self.setAccessibleName("Notice")
-        self.setToolTip("Click to take away")
+        self.setAccessibleName(tr("Notice"))
+        self.setToolTip(tr("Click to take away"))
         self._over = parent
         self._scale = Scale(1.0)
         self._stay = QTimer(self)

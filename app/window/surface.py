@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.protocol import TICK_US
+from app.window.texts import mark, tr
 
 SLACK_TICKS = 250_000 // TICK_US
 """Events up to a quarter of a second ahead of the window's clock are shown as new."""
@@ -41,11 +42,11 @@ class PolarityTheme:
 
 
 THEMES: tuple[PolarityTheme, ...] = (
-    PolarityTheme("Orange / cyan", (255, 176, 64), (64, 196, 255), (10, 12, 16)),
-    PolarityTheme("Red / blue", (255, 92, 92), (88, 132, 255), (10, 12, 16)),
-    PolarityTheme("White / violet", (250, 250, 250), (158, 112, 255), (10, 12, 16)),
-    PolarityTheme("Monochrome", (235, 240, 245), (235, 240, 245), (10, 12, 16)),
-    PolarityTheme("On paper", (196, 60, 20), (20, 80, 170), (244, 244, 240)),
+    PolarityTheme(mark("Orange / cyan"), (255, 176, 64), (64, 196, 255), (10, 12, 16)),
+    PolarityTheme(mark("Red / blue"), (255, 92, 92), (88, 132, 255), (10, 12, 16)),
+    PolarityTheme(mark("White / violet"), (250, 250, 250), (158, 112, 255), (10, 12, 16)),
+    PolarityTheme(mark("Monochrome"), (235, 240, 245), (235, 240, 245), (10, 12, 16)),
+    PolarityTheme(mark("On paper"), (196, 60, 20), (20, 80, 170), (244, 244, 240)),
 )
 """Polarity themes. The first is safe for all common kinds of colour blindness (orange and sky blue of Okabe and Ito, 2008, brightened)."""
 
@@ -76,15 +77,17 @@ class SurfaceFile:
 
     def __init__(self, path: Path, width: int, height: int) -> None:
         if not (width > 0 and height > 0 and width * height <= MOST_PIXELS):
-            raise ValueError(f"The engine announced a sensor of {width} x {height} pixels, which cannot be shown.")
+            raise ValueError(
+                tr("The engine announced a sensor of {width} x {height} pixels, which cannot be shown.").format(width=width, height=height)
+            )
         size = 4 * width * height
         try:
             with path.open("rb") as file:
                 if file.seek(0, 2) < size:
-                    raise ValueError(f"The event picture {path.name} is smaller than {width} x {height} pixels.")
+                    raise ValueError(tr("The event picture is smaller than {width} x {height} pixels.").format(width=width, height=height))
                 memory = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
         except OSError as error:
-            raise ValueError(f"The event picture {path.name} cannot be read: {error.strerror or error}.") from error
+            raise ValueError(tr("The event picture cannot be read: {why}.").format(why=error.strerror or error)) from error
         self.width, self.height = width, height
         self.words: npt.NDArray[np.uint32] = np.frombuffer(memory, "<u4").reshape(height, width)
 

@@ -102,7 +102,7 @@ def test_a_killed_engine_is_started_again_from_the_window_that_stays(simulated_w
         window.show()
         for _ in range(2):
             qtbot.waitUntil(lambda: window.state.decision is not None and window.events.view.heading == "", timeout=60_000)
-            os.kill(int(Path(window.state.session).name), signal.SIGKILL)
+            os.kill(session.pid_of(Path(window.state.session)), signal.SIGKILL)
             qtbot.waitUntil(lambda: window.events.view.overlay.button.isVisible(), timeout=10_000)
             window.restart_engine()
         qtbot.waitUntil(lambda: window.state.decision is not None and window.events.view.heading == "", timeout=60_000)

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.window import theme
 from app.window.figures import gesture_name
+from app.window.texts import tr
 from app.window.theme import Scale
 
 GRAB_PX = 8
@@ -25,8 +26,8 @@ class ConfidenceBars(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMouseTracking(True)
-        self.setAccessibleName("Confidence of every gesture")
-        self.setToolTip("Confidence of every gesture. Drag the line to set the threshold.")
+        self.setAccessibleName(tr("Confidence of every gesture"))
+        self.setToolTip(tr("Confidence of every gesture. Drag the line to set the threshold."))
         self.labels: tuple[str, ...] = ()
         self.scores: Sequence[float] = ()
         self.best = -1

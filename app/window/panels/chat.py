@@ -21,17 +21,18 @@ from PySide6.QtWidgets import (
 
 from app.window import theme
 from app.window.facts import Turn
-from app.window.figures import milliseconds, three
+from app.window.figures import milliseconds, three, whole
 from app.window.panels.base import Panel, quiet, roomy
 from app.window.state import Topic, WindowState
+from app.window.texts import mark, tr
 from app.window.theme import Scale
 
-WHAT_IT_IS = (
+WHAT_IT_IS = mark(
     "A small recurrent network that continues text. It knows words and manners, not facts; "
     "its whole memory of the conversation is its state, a few thousand numbers, until you clear it."
 )
 Spin = TypeVar("Spin", QSpinBox, QDoubleSpinBox)
-REASONS = {"stopped": "stopped", "limit": "token limit reached", "error": "broken off"}
+REASONS = {"stopped": mark("stopped"), "limit": mark("token limit reached"), "error": mark("broken off")}
 MOST_BLOCKS = 2000
 """Paragraphs kept on screen."""
 
@@ -44,7 +45,7 @@ class Transcript(QTextEdit):
         self.setReadOnly(True)
         self.setUndoRedoEnabled(False)
         self.document().setMaximumBlockCount(MOST_BLOCKS)
-        self.setAccessibleName("Conversation")
+        self.setAccessibleName(tr("Conversation"))
         self._generation = -1
         self._last: Turn | None = None
         self._written = 0
@@ -58,7 +59,7 @@ class Transcript(QTextEdit):
         if generation != self._generation:
             self.clear()
             self._generation, self._last, self._closed = generation, None, True
-            self._insert(WHAT_IT_IS, theme.MUTED)
+            self._insert(tr(WHAT_IT_IS), theme.MUTED)
         for turn in turns[self._place(turns) :]:
             if turn is not self._last:
                 self._begin(turn)
@@ -68,7 +69,7 @@ class Transcript(QTextEdit):
             if turn.done and not self._closed:
                 self._closed = True
                 if turn.reason in REASONS:
-                    self._insert(f"  [{REASONS[turn.reason]}]", theme.MUTED)
+                    self._insert(f"  [{tr(REASONS[turn.reason])}]", theme.MUTED)
 
     def _scrolled(self, value: int) -> None:
         self._follow = value >= self.verticalScrollBar().maximum() - 4
@@ -89,7 +90,7 @@ class Transcript(QTextEdit):
         self._last, self._written, self._closed = turn, 0, False
         mine = turn.role == "user"
         self._insert("\n\n" if mine else "\n", theme.MUTED)
-        self._insert("You  " if mine else "Egret  ", theme.ACCENT if mine else theme.GOOD, bold=True)
+        self._insert(f"{tr('You')}  " if mine else "Egret  ", theme.ACCENT if mine else theme.GOOD, bold=True)
 
     def _insert(self, text: str, colour: str, bold: bool = False) -> None:
         cursor = QTextCursor(self.document())
@@ -107,28 +108,30 @@ class ChatPanel(Panel):
     RATE_HZ: ClassVar[float] = 15.0
 
     def __init__(self, state: WindowState, parent: QWidget | None = None) -> None:
-        super().__init__(state, "Chat", parent)
+        super().__init__(state, tr("Chat"), parent)
         self.model = QLabel()
         self.model.setObjectName("muted")
         self.header.insertWidget(1, self.model)
-        self.copy = self._button("Copy", "Copy the conversation", self._copy)
-        self.clear = self._button("Clear memory", "Forget the conversation: the network starts from nothing (Ctrl+L)", self.clear_memory)
+        self.copy = self._button(tr("Copy"), tr("Copy the conversation"), self._copy)
+        self.clear = self._button(
+            tr("Clear memory"), tr("Forget the conversation: the network starts from nothing (Ctrl+L)"), self.clear_memory
+        )
         self.header.addWidget(self.copy)
         self.header.addWidget(self.clear)
         self.transcript = Transcript(self)
         self.figures = QLabel()
         self.figures.setObjectName("muted")
-        self.figures.setAccessibleName("Chat figures")
+        self.figures.setAccessibleName(tr("Chat figures"))
         self.figures.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
         self.prompt = QLineEdit()
-        self.prompt.setPlaceholderText("Write something for the model to answer")
-        self.prompt.setAccessibleName("Prompt")
+        self.prompt.setPlaceholderText(tr("Write something for the model to answer"))
+        self.prompt.setAccessibleName(tr("Prompt"))
         self.prompt.setMaxLength(20_000)
         self.prompt.returnPressed.connect(self.send)
         self.prompt.textChanged.connect(lambda _: self._show_buttons())
-        self.send_button = self._button("Send", "Send the prompt (Enter)", self.send)
+        self.send_button = self._button(tr("Send"), tr("Send the prompt (Enter)"), self.send)
         self.send_button.setObjectName("primary")
-        self.stop_button = self._button("Stop", "Stop the answer at once (Esc)", self.stop)
+        self.stop_button = self._button(tr("Stop"), tr("Stop the answer at once (Esc)"), self.stop)
         self._arrange()
         self._show_buttons()
 
@@ -144,13 +147,13 @@ class ChatPanel(Panel):
         line.addWidget(self.prompt, 1)
         line.addWidget(self.send_button)
         line.addWidget(self.stop_button)
-        self.seed = _spin(QSpinBox(), 0, 2**31 - 1, 1, "Seed", "The same seed, prompt and memory give the same answer")
+        self.seed = _spin(QSpinBox(), 0, 2**31 - 1, 1, tr("Seed"), tr("The same seed, prompt and memory give the same answer"))
         self.temperature = _spin(
-            QDoubleSpinBox(), 0.0, 5.0, 0.8, "Temp.", "Temperature. 0: always the likeliest token; higher: more daring"
+            QDoubleSpinBox(), 0.0, 5.0, 0.8, tr("Temp."), tr("Temperature. 0: always the likeliest token; higher: more daring")
         )
         self.temperature.setSingleStep(0.05)
-        self.top_k = _spin(QSpinBox(), 0, 10_000, 40, "Top-k", "Top-k. Only the k likeliest tokens may be drawn (0: all)")
-        self.tokens = _spin(QSpinBox(), 1, 2000, 200, "Tokens", "The longest answer, in tokens")
+        self.top_k = _spin(QSpinBox(), 0, 10_000, 40, tr("Top-k"), tr("Top-k. Only the k likeliest tokens may be drawn (0: all)"))
+        self.tokens = _spin(QSpinBox(), 1, 2000, 200, tr("Tokens"), tr("The longest answer, in tokens"))
         self.options = QHBoxLayout()
         for spin in (self.seed, self.temperature, self.top_k, self.tokens):
             self.options.addWidget(spin, 1)
@@ -177,7 +180,7 @@ class ChatPanel(Panel):
         self.command.emit({"op": "chat_clear"})
 
     def _copy(self) -> None:
-        names = {"user": "You", "model": "Egret"}
+        names = {"user": tr("You"), "model": "Egret"}
         text = "\n".join(f"{names.get(turn.role, turn.role)}: {turn.text}" for turn in self.state.turns)
         QGuiApplication.clipboard().setText(text)
 
@@ -198,7 +201,7 @@ class ChatPanel(Panel):
         if changed & Topic.MODELS:
             name, digest = state.models.get("language", ("", ""))
             self.model.setText(name)
-            self.model.setToolTip(f"{WHAT_IT_IS}\nWeights: {name} {digest}")
+            self.model.setToolTip(f"{tr(WHAT_IT_IS)}\n{tr('Weights:')} {name} {digest}")
         self._show_buttons()
         if changed & ~Topic.CHAT or not state.chat_busy:
             self._show_figures()
@@ -206,12 +209,12 @@ class ChatPanel(Panel):
     def _show_figures(self) -> None:
         """At the pace of the status messages: nobody reads figures that change with every token."""
         state = self.state
-        parts = [f"{three(state.tokens_per_s)} tokens/s"] if state.tokens_per_s else []
+        parts = [f"{three(state.tokens_per_s)} {tr('tokens/s')}"] if state.tokens_per_s else []
         if state.first_token_ms == state.first_token_ms:
-            parts.append(f"first token {milliseconds(state.first_token_ms)}")
+            parts.append(tr("first token {time}").format(time=milliseconds(state.first_token_ms)))
         if state.token_activity == state.token_activity:
-            parts.append(f"{state.token_activity * 100:.0f} % of units active")
-        parts.append(f"memory {state.status.memory_age:,} tokens")
+            parts.append(tr("{share:.0f} % of units active").format(share=state.token_activity * 100))
+        parts.append(tr("memory {count} tokens").format(count=whole(state.status.memory_age)))
         text = "   ·   ".join(parts)
         if text != self.figures.text():
             self.figures.setText(text)

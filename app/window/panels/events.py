@@ -11,17 +11,18 @@ from app.window.eventview import EventView
 from app.window.panels.base import Choice, Panel, quiet
 from app.window.state import Topic, WindowState
 from app.window.surface import THEMES, Painter, SurfaceFile
+from app.window.texts import mark, tr
 from app.window.theme import Scale
 
 DECAYS_MS = (10, 25, 50, 100, 200, 500, 1000)
 HEADINGS = {
-    "starting": "Opening the source ...",
-    "waiting": "Waiting for events",
-    "ended": "The recording has ended",
-    "failed": "The source has failed",
+    "starting": mark("Opening the source ..."),
+    "waiting": mark("Waiting for events"),
+    "ended": mark("The recording has ended"),
+    "failed": mark("The source has failed"),
 }
-START_AGAIN = "Start it again"
-OPEN_SOURCE = "Open another source ..."
+START_AGAIN = mark("Start it again")
+OPEN_SOURCE = mark("Open another source ...")
 
 
 class EventsPanel(Panel):
@@ -35,7 +36,7 @@ class EventsPanel(Panel):
     RATE_HZ: ClassVar[float] = 10.0
 
     def __init__(self, state: WindowState, parent: QWidget | None = None) -> None:
-        super().__init__(state, "Events", parent)
+        super().__init__(state, tr("Events"), parent)
         self.view = EventView(self)
         self.view.overlay.pressed.connect(self._mend)
         self.restartable = False
@@ -43,16 +44,16 @@ class EventsPanel(Panel):
         self.figures = QLabel()
         self.figures.setObjectName("muted")
         self.decay = Choice()
-        self.decay.setToolTip("Decay: how long an event stays visible (time constant)")
-        self.decay.setAccessibleName("Decay time")
+        self.decay.setToolTip(tr("Decay: how long an event stays visible (time constant)"))
+        self.decay.setAccessibleName(tr("Decay time"))
         for ms in DECAYS_MS:
             self.decay.addItem(f"{ms} ms" if ms < 1000 else f"{ms // 1000} s", ms)
         self.decay.setCurrentIndex(DECAYS_MS.index(100))
         self.colours = Choice()
-        self.colours.setToolTip("Colours of ON / OFF events; the first is safe for colour-blind eyes")
-        self.colours.setAccessibleName("Polarity colours")
+        self.colours.setToolTip(tr("Colours of ON / OFF events; the first is safe for colour-blind eyes"))
+        self.colours.setAccessibleName(tr("Polarity colours"))
         for theme in THEMES:
-            self.colours.addItem(theme.name)
+            self.colours.addItem(tr(theme.name), theme.name)
         self.header.insertWidget(1, self.figures)
         for control in (self.decay, self.colours):
             self.header.addWidget(quiet(control))
@@ -86,7 +87,7 @@ class EventsPanel(Panel):
             self.view.region = self.state.settings.region
             self.view.update()
         source = self.state.source
-        text = f"{source.width} × {source.height} pixels" if source and source.open else ""
+        text = f"{source.width} × {source.height} {tr('pixels')}" if source and source.open else ""
         if text != self.figures.text():
             self.figures.setText(text)
         if changed & Topic.STATUS and not self.state.clock.running:
@@ -115,15 +116,15 @@ class EventsPanel(Panel):
         state = self.state
         if not state.connected:
             if not state.gone:
-                return "Starting ...", "The engine is getting ready.", ""
-            return "No engine", state.gone, START_AGAIN if self.restartable else ""
+                return tr("Starting ..."), tr("The engine is getting ready."), ""
+            return tr("No engine"), state.gone, tr(START_AGAIN) if self.restartable else ""
         if self._trouble:
-            return "No picture", self._trouble, ""
+            return tr("No picture"), self._trouble, ""
         if state.source is None:
-            return "No source", "Choose a camera, a recording, a network stream or the simulated person.", OPEN_SOURCE
+            return tr("No source"), tr("Choose a camera, a recording, a network stream or the simulated person."), tr(OPEN_SOURCE)
         if state.source.state not in HEADINGS:
             return "", "", ""
-        return HEADINGS[state.source.state], state.source.sentence, OPEN_SOURCE if state.source.state == "failed" else ""
+        return tr(HEADINGS[state.source.state]), state.source.sentence, tr(OPEN_SOURCE) if state.source.state == "failed" else ""
 
     def _mend(self) -> None:
         """The overlay's button."""
@@ -140,14 +141,14 @@ class EventsPanel(Panel):
 
     def get_settings(self) -> dict[str, Any]:
         """Decay and colours."""
-        return {"decay_ms": self.decay.currentData(), "colours": self.colours.currentText()}
+        return {"decay_ms": self.decay.currentData(), "colours": self.colours.currentData()}
 
     def set_settings(self, settings: dict[str, Any]) -> None:
         """Restore decay and colours."""
         with QSignalBlocker(self.decay), QSignalBlocker(self.colours):
             for control, index in (
                 (self.decay, self.decay.findData(settings.get("decay_ms"))),
-                (self.colours, self.colours.findText(str(settings.get("colours", "")))),
+                (self.colours, self.colours.findData(str(settings.get("colours", "")))),
             ):
                 if index >= 0:
                     control.setCurrentIndex(index)

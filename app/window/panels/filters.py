@@ -8,8 +8,9 @@ from PySide6.QtWidgets import QCheckBox, QGridLayout, QPushButton, QSpinBox, QWi
 from app.window.facts import Settings
 from app.window.panels.base import Choice, Panel, roomy
 from app.window.state import Topic, WindowState
+from app.window.texts import mark, tr
 
-POLARITIES = (("both", "ON and OFF"), ("on", "ON only"), ("off", "OFF only"))
+POLARITIES = (("both", mark("ON and OFF")), ("on", mark("ON only")), ("off", mark("OFF only")))
 
 
 def active(settings: Settings) -> int:
@@ -26,21 +27,21 @@ class FiltersPanel(Panel):
     """The mouse shall draw a region in the picture, or no longer."""
 
     def __init__(self, state: WindowState, parent: QWidget | None = None) -> None:
-        super().__init__(state, "Filters", parent)
-        self.background, self.background_us = QCheckBox("Background activity"), _spin(1, 1_000_000, 2000)
-        self.background.setToolTip("Drops events that no neighbour supported within this time")
-        self.refractory, self.refractory_us = QCheckBox("Refractory period"), _spin(1, 1_000_000, 1000)
-        self.refractory.setToolTip("Drops events of a pixel that fired less than this time before")
-        self.hot_pixel = QCheckBox("Hot pixels")
-        self.hot_pixel.setToolTip("Masks pixels that fire far more often than the others")
+        super().__init__(state, tr("Filters"), parent)
+        self.background, self.background_us = QCheckBox(tr("Background activity")), _spin(1, 1_000_000, 2000)
+        self.background.setToolTip(tr("Drops events that no neighbour supported within this time"))
+        self.refractory, self.refractory_us = QCheckBox(tr("Refractory period")), _spin(1, 1_000_000, 1000)
+        self.refractory.setToolTip(tr("Drops events of a pixel that fired less than this time before"))
+        self.hot_pixel = QCheckBox(tr("Hot pixels"))
+        self.hot_pixel.setToolTip(tr("Masks pixels that fire far more often than the others"))
         self.polarity = Choice()
-        self.polarity.setAccessibleName("Polarity")
+        self.polarity.setAccessibleName(tr("Polarity"))
         for value, name in POLARITIES:
-            self.polarity.addItem(name, value)
-        self.region = QPushButton("Draw region ...")
+            self.polarity.addItem(tr(name), value)
+        self.region = QPushButton(tr("Draw region ..."))
         self.region.setCheckable(True)
-        self.region.setToolTip("Draw a rectangle in the event picture; events outside are dropped")
-        self.whole = QPushButton("Whole sensor")
+        self.region.setToolTip(tr("Draw a rectangle in the event picture; events outside are dropped"))
+        self.whole = QPushButton(tr("Whole sensor"))
         grid = QGridLayout()
         grid.addWidget(self.background, 0, 0)
         grid.addWidget(self.background_us, 0, 1)

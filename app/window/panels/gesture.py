@@ -14,10 +14,14 @@ from app.window.panels.bars import ConfidenceBars
 from app.window.panels.base import Panel, roomy
 from app.window.panels.ribbon import HistoryRibbon
 from app.window.state import Topic, WindowState
+from app.window.texts import mark, tr
 from app.window.theme import Scale
 
 DRAG_MS = 80
 """While the line is dragged the engine hears of it at most this often."""
+REASONS = (mark("too few events"), mark("below the threshold"), mark("not a known gesture"), mark("settling"))
+"""Why the engine rejects a decision; others are shown as they come."""
+REJECTED = mark("rejected")
 
 
 class Verdict(QWidget):
@@ -30,7 +34,7 @@ class Verdict(QWidget):
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        self.headline, self.reason = "No gesture", ""
+        self.headline, self.reason = tr("No gesture"), ""
         self._colour = QColor(theme.MUTED)
         self._scale = Scale(1.0)
         self._t_us: int | None = None
@@ -49,14 +53,15 @@ class Verdict(QWidget):
         """Show `decision`; accepted ones in their class's colour."""
         self._t_us = decision.t_us if decision else None
         if decision is None:
-            self.headline, self.reason, self._colour = "No gesture", "nothing has been decided yet", QColor(theme.MUTED)
+            self.headline, self.reason, self._colour = tr("No gesture"), tr("nothing has been decided yet"), QColor(theme.MUTED)
         elif decision.accepted:
             self.headline, self._colour = gesture_name(decision.label), colour
-            self.reason = f"accepted with {decision.confidence * 100:.0f} % confidence"
+            self.reason = tr("accepted with {share:.0f} % confidence").format(share=decision.confidence * 100)
         else:
-            guess = f"{gesture_name(decision.label)} {decision.confidence * 100:.0f} %"
-            self.headline, self._colour = "No gesture", QColor(theme.MUTED)
-            self.reason = f"{decision.reason or 'rejected'}  ·  best guess {guess}"
+            why = tr(decision.reason or REJECTED)
+            guess = tr("best guess {label} {share:.0f} %").format(label=gesture_name(decision.label), share=decision.confidence * 100)
+            self.headline, self._colour = tr("No gesture"), QColor(theme.MUTED)
+            self.reason = f"{why}  ·  {guess}"
         self.setAccessibleName(f"{self.headline}: {self.reason}")
         self.update()
 
@@ -91,13 +96,13 @@ class GesturePanel(Panel):
     RATE_HZ: ClassVar[float] = 1000.0  # at the very next frame: what is shown late counts as latency
 
     def __init__(self, state: WindowState, parent: QWidget | None = None) -> None:
-        super().__init__(state, "Gesture", parent)
+        super().__init__(state, tr("Gesture"), parent)
         self.verdict = Verdict(self)
         self.bars = ConfidenceBars(self)
         self.ribbon = HistoryRibbon(self)
-        self.threshold = self._spin("Threshold", "Confidence a gesture must reach to be accepted", 1.0, 0.01, 2)
+        self.threshold = self._spin(tr("Threshold"), tr("Confidence a gesture must reach to be accepted"), 1.0, 0.01, 2)
         self.min_events = self._spin(
-            "Min. events", "Events per window (25 ms, filtered) a scene needs before anything is recognised", 1e5, 1.0, 0
+            tr("Min. events"), tr("Events per window (25 ms, filtered) a scene needs before anything is recognised"), 1e5, 1.0, 0
         )
         self.column.addWidget(self.verdict)
         self.column.addWidget(self.bars, 1)

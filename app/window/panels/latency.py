@@ -11,20 +11,31 @@ from app.window import theme
 from app.window.figures import three
 from app.window.panels.base import Panel
 from app.window.state import Topic, WindowState
+from app.window.texts import mark, tr
 from app.window.theme import Scale
 
-CHAIN = ("sensor", "arrival", "queue", "filter", "frame", "chip", "decision", "painted", "total")
+CHAIN = (
+    mark("sensor"),
+    mark("arrival"),
+    mark("queue"),
+    mark("filter"),
+    mark("frame"),
+    mark("chip"),
+    mark("decision"),
+    mark("painted"),
+    mark("total"),
+)
 """Stages in the order in which an event passes them; others follow in the order in which the engine names them."""
 MEANINGS = {
-    "sensor": "from the pixel to the camera's interface",
-    "arrival": "later than the quickest packet so far",
-    "queue": "waiting in the engine",
-    "filter": "noise filters",
-    "frame": "filters and pooling into the window's counts",
-    "chip": "one step of the gesture network",
-    "decision": "scores to decision",
-    "painted": "from the decision until it was on screen",
-    "total": "from the arrival of the last packet to the decision",
+    "sensor": mark("from the pixel to the camera's interface"),
+    "arrival": mark("later than the quickest packet so far"),
+    "queue": mark("waiting in the engine"),
+    "filter": mark("noise filters"),
+    "frame": mark("filters and pooling into the window's counts"),
+    "chip": mark("one step of the gesture network"),
+    "decision": mark("scores to decision"),
+    "painted": mark("from the decision until it was on screen"),
+    "total": mark("from the arrival of the last packet to the decision"),
 }
 
 
@@ -42,7 +53,7 @@ class StageBars(QWidget):
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        self.setAccessibleName("Latency of every stage")
+        self.setAccessibleName(tr("Latency of every stage"))
         self._scale = Scale(1.0)
         self.stages: list[tuple[str, float, float]] = []
 
@@ -59,8 +70,8 @@ class StageBars(QWidget):
         """(stage, p50, p95) in ms, in order."""
         if stages != self.stages:
             self.stages = stages
-            lines = [f"{name}: {MEANINGS[name]}" for name, *_ in stages if name in MEANINGS]
-            self.setToolTip("\n".join(["Median (solid) and 95th percentile (pale), in ms", *lines]))
+            lines = [f"{tr(name)}: {tr(MEANINGS[name])}" for name, *_ in stages if name in MEANINGS]
+            self.setToolTip("\n".join([tr("Median (solid) and 95th percentile (pale), in ms"), *lines]))
             self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -69,7 +80,7 @@ class StageBars(QWidget):
         painter.fillRect(self.rect(), QColor(theme.PANEL))
         if not self.stages:
             painter.setPen(QColor(theme.MUTED))
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, "no decision yet")
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, tr("no decision yet"))
             return
         px = self._scale.px
         pitch = min(self.height() / len(self.stages), px(22))
@@ -77,7 +88,7 @@ class StageBars(QWidget):
         font.setPixelSize(max(min(font.pixelSize(), int(pitch * 0.9)), 8))
         painter.setFont(font)
         metrics = painter.fontMetrics()
-        left = max(metrics.horizontalAdvance(name) for name, *_ in self.stages) + px(8)
+        left = max(metrics.horizontalAdvance(tr(name)) for name, *_ in self.stages) + px(8)
         right = metrics.horizontalAdvance("00.0 / 00.0 ms") + px(6)
         room = max(self.width() - left - right, 1)
         top = max(max(p95 for _, _, p95 in self.stages), 1e-3)
@@ -91,7 +102,7 @@ class StageBars(QWidget):
             painter.fillRect(QRectF(left, row.top(), room * p50 / top, row.height()), colour)
             painter.setPen(QColor(theme.TEXT))
             full = QRectF(0, index * pitch, self.width(), pitch)
-            painter.drawText(full.adjusted(0, 0, -self.width() + left - px(8), 0), _RIGHT, name)
+            painter.drawText(full.adjusted(0, 0, -self.width() + left - px(8), 0), _RIGHT, tr(name))
             painter.setPen(QColor(theme.MUTED))
             painter.drawText(full, _RIGHT, f"{three(p50)} / {three(p95)} ms")
 
@@ -106,7 +117,7 @@ class LatencyPanel(Panel):
     RATE_HZ: ClassVar[float] = 4.0
 
     def __init__(self, state: WindowState, parent: QWidget | None = None) -> None:
-        super().__init__(state, "Latency, p50 / p95", parent)
+        super().__init__(state, tr("Latency, p50 / p95"), parent)
         self.bars = StageBars(self)
         self.column.addWidget(self.bars, 1)
 

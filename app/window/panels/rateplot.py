@@ -17,6 +17,7 @@ from PySide6.QtWidgets import QWidget
 from app.window import theme
 from app.window.figures import LEAST_TOP, axis_rate, nice_top, tick_step
 from app.window.state import RATE_POINTS, STATUS_S
+from app.window.texts import number, tr
 from app.window.theme import Scale
 
 SPAN_S = RATE_POINTS * STATUS_S
@@ -52,7 +53,7 @@ class TimeAxis(pg.AxisItem):
 
     def tickStrings(self, values: Sequence[float], scale: float, spacing: float) -> list[str]:
         """The newest is now."""
-        return ["now" if value == 0 else f"−{-value:g} s" for value in values]
+        return [tr("now") if value == 0 else number(f"−{-value:g} s") for value in values]
 
 
 class RatePlot(pg.PlotWidget):
@@ -63,7 +64,7 @@ class RatePlot(pg.PlotWidget):
         super().__init__(parent, background=theme.PANEL, axisItems=axes, enableMenu=False, antialias=False, useOpenGL=False)
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # keys are the window's
         self.setFrameShape(self.Shape.NoFrame)
-        self.setAccessibleName("Event rate of the last minute")
+        self.setAccessibleName(tr("Event rate of the last minute"))
         self.hideButtons()
         self._x = np.arange(1 - RATE_POINTS, 1) * STATUS_S
         self._y = np.zeros((2, RATE_POINTS))

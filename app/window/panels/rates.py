@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.window.panels.base import Panel
 from app.window.state import Topic, WindowState
+from app.window.texts import tr
 from app.window.theme import Scale
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class RatesPanel(Panel):
     RATE_HZ: ClassVar[float] = 5.0
 
     def __init__(self, state: WindowState, parent: QWidget | None = None) -> None:
-        super().__init__(state, "Event rate", parent)
+        super().__init__(state, tr("Event rate"), parent)
         self.plot: RatePlot | None = None
         self._loader: threading.Thread | None = None
         self._place = QWidget()
@@ -48,8 +49,10 @@ class RatesPanel(Panel):
 
         self.plot = RatePlot(self)
         self.plot.setToolTip(
-            "Events a second over the last minute: line, from the sensor; filled, after the filters.\n"
-            "Wheel and mouse zoom and move it; a double click shows all again."
+            tr(
+                "Events a second over the last minute: line, from the sensor; filled, after the filters.\n"
+                "Wheel and mouse zoom and move it; a double click shows all again."
+            )
         )
         self.plot.setMinimumSize(self._place.minimumSize())
         self.plot.rescale(self.scale)

@@ -7,9 +7,10 @@ from typing import Any, ClassVar
 
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QToolButton, QWidget
 
-from app.window.figures import clock_time, size
+from app.window.figures import clock_time, size, whole
 from app.window.panels.base import Panel, quiet
 from app.window.state import Topic, WindowState
+from app.window.texts import tr
 from app.window.theme import Scale
 
 
@@ -24,11 +25,11 @@ class RecordPanel(Panel):
         self.setObjectName("record")
         self.folder = Path.home() / "Egret"
         self.button = QToolButton()
-        self.button.setText("● Record")
-        self.button.setAccessibleName("Record")
+        self.button.setText(tr("● Record"))
+        self.button.setAccessibleName(tr("Record"))
         self.button.setPopupMode(QToolButton.ToolButtonPopupMode.DelayedPopup)
         menu = QMenu(self.button)
-        menu.addAction("Record to ...", self._choose)
+        menu.addAction(tr("Record to ..."), self._choose)
         self.button.setMenu(menu)
         self.button.clicked.connect(self.toggle)
         quiet(self.button)
@@ -51,7 +52,7 @@ class RecordPanel(Panel):
             self._record(self.folder / f"egret-{datetime.now():%Y%m%d-%H%M%S}.aedat4")
 
     def _choose(self) -> None:
-        name, _ = QFileDialog.getSaveFileName(self, "Record to", str(self.folder), "AEDAT 4 (*.aedat4)")
+        name, _ = QFileDialog.getSaveFileName(self, tr("Record to"), str(self.folder), "AEDAT 4 (*.aedat4)")
         if name:
             path = Path(name).with_suffix(".aedat4")
             self.folder = path.parent
@@ -71,16 +72,16 @@ class RecordPanel(Panel):
         name = "recording" if recording else ""
         if self.button.objectName() != name:
             self.button.setObjectName(name)
-            self.button.setText("■ Stop" if recording else "● Record")
+            self.button.setText(tr("■ Stop") if recording else tr("● Record"))
             self.button.style().polish(self.button)
         self.button.setEnabled(self.state.connected and (recording is not None or self._can_record()))
         self.figures.setVisible(recording is not None)
-        tip = "Record the events, before filters, as AEDAT 4 (R); hold for another place"
+        tip = tr("Record the events, before filters, as AEDAT 4 (R); hold for another place")
         if recording is not None:
             text = recording.sentence or f"{clock_time(int(recording.seconds * 1e6))}   {size(recording.bytes)}"
             if text != self.figures.text():
                 self.figures.setText(text)
-            tip = f"{recording.path}\n{recording.events:,} events; stop with R"
+            tip = f"{recording.path}\n" + tr("{count} events; stop with R").format(count=whole(recording.events))
         self.button.setToolTip(tip)
         self.figures.setToolTip(tip)
 

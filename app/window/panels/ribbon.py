@@ -10,6 +10,7 @@ from app.window import theme
 from app.window.facts import Segment
 from app.window.figures import gesture_name
 from app.window.state import RIBBON_US
+from app.window.texts import tr
 from app.window.theme import Scale
 
 
@@ -20,8 +21,8 @@ class HistoryRibbon(QWidget):
         super().__init__(parent)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        self.setAccessibleName("Gestures of the last 30 seconds")
-        self.setToolTip("Gestures of the last 30 seconds (sensor time), the newest at the right; dark where none was accepted")
+        self.setAccessibleName(tr("Gestures of the last 30 seconds"))
+        self.setToolTip(tr("Gestures of the last 30 seconds (sensor time), the newest at the right; dark where none was accepted"))
         self._scale = Scale(1.0)
         self._segments: tuple[Segment, ...] = ()
         self._labels: tuple[str, ...] = ()
@@ -75,8 +76,8 @@ class HistoryRibbon(QWidget):
         painter.setPen(QColor(theme.MUTED))
         below = QRectF(0, band.bottom() + self._scale.px(2), self.width(), self.height() - band.height() - self._scale.px(2))
         for alignment, text in (
-            (Qt.AlignmentFlag.AlignLeft, "30 s ago"),
-            (Qt.AlignmentFlag.AlignHCenter, "15 s"),
-            (Qt.AlignmentFlag.AlignRight, "now"),
+            (Qt.AlignmentFlag.AlignLeft, tr("30 s ago")),
+            (Qt.AlignmentFlag.AlignHCenter, tr("15 s")),
+            (Qt.AlignmentFlag.AlignRight, tr("now")),
         ):
             painter.drawText(below, alignment | Qt.AlignmentFlag.AlignVCenter, text)

@@ -2,20 +2,30 @@
 
 from typing import ClassVar
 
-from PySide6.QtCore import QPoint, QSize, Qt
+from PySide6.QtCore import QEvent, QPoint, QSize, Qt
 from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QInputDialog, QLabel, QMenu, QToolButton, QWidget, QWidgetAction
 
 from app.window import theme
-from app.window.figures import milliseconds, rate, three
+from app.window.figures import milliseconds, rate, three, whole
 from app.window.panels.base import Panel, quiet
 from app.window.panels.filters import FiltersPanel, active
 from app.window.panels.record import RecordPanel
 from app.window.state import Topic, WindowState
+from app.window.texts import mark, number, tr
 from app.window.theme import Scale
 
 SOURCE_COLOURS = {"live": theme.GOOD, "starting": theme.ACCENT, "waiting": theme.WARNING, "ended": theme.MUTED, "failed": theme.BAD}
-KINDS = {"camera": "CAMERA", "file": "RECORDING", "network": "NETWORK", "simulated": "SIMULATED"}
+KINDS = {"camera": mark("CAMERA"), "file": mark("RECORDING"), "network": mark("NETWORK"), "simulated": mark("SIMULATED")}
+STATES = {
+    "starting": mark("starting"),
+    "live": mark("live"),
+    "waiting": mark("waiting"),
+    "ended": mark("ended"),
+    "failed": mark("failed"),
+}
+COUNTERS = (mark("lost"), mark("repaired"), mark("refused"), mark("skipped"))
+ARRIVAL = mark("Arrival to decision: median {p50} ms, 95th percentile {p95} ms")
 BADGES = {"HOST": theme.ACCENT, "CHIP": theme.GOOD, "EMULATED CHIP": "#b39dff"}
 SILENT_S = 2.0
 """A runtime that takes no step for this long while the source is live is called silent."""
@@ -31,21 +41,28 @@ class StripPanel(Panel):
     def __init__(self, state: WindowState, filters: FiltersPanel, record: RecordPanel, parent: QWidget | None = None) -> None:
         super().__init__(state, "", parent)
         self.setObjectName("strip")
-        brand = QLabel("Egret")
-        brand.setObjectName("brand")
-        self.source = self._menu_button("Source: what Egret is looking at; click to choose another")
+        self.record = record
+        self.brand = QLabel("Egret")
+        self.brand.setObjectName("brand")
+        self.source = self._menu_button(tr("Source: what Egret is looking at; click to choose another"))
         self.source.setMenu(self._source_menu())
         self.runtime = QLabel()
         self.runtime.setObjectName("badge")
-        self.runtime.setAccessibleName("Runtime")
+        self.runtime.setAccessibleName(tr("Runtime"))
         self.rate, self.latency = QLabel(), QLabel()
         for label in (self.rate, self.latency):
             label.setObjectName("figure")
         self.loss = QLabel()
         self.loss.setObjectName("loss")
         self.loss.setVisible(False)
-        self.loss.setAccessibleName("Losses")
-        self.filters = self._menu_button("Noise filters, polarity and region of interest")
+        self.loss.setAccessibleName(tr("Losses"))
+        self.loss.setToolTip(
+            tr(
+                "Events lost before Egret, timestamps repaired, events outside the sensor refused,\n"
+                "events skipped by view and recognition under overload"
+            )
+        )
+        self.filters = self._menu_button(tr("Noise filters, polarity and region of interest"))
         menu = QMenu(self.filters)
         action = QWidgetAction(menu)
         action.setDefaultWidget(filters)
@@ -53,11 +70,11 @@ class StripPanel(Panel):
         self.filters.setMenu(menu)
         self.help = QToolButton()
         self.help.setText("?")
-        self.help.setToolTip("Keys and hints (?)")
-        self.help.setAccessibleName("Help")
+        self.help.setToolTip(tr("Keys and hints (?)"))
+        self.help.setAccessibleName(tr("Help"))
         quiet(self.help)
         self.row = QHBoxLayout()
-        for widget in (brand, self.source, self.runtime, self.rate, self.latency, self.loss):
+        for widget in (self.brand, self.source, self.runtime, self.rate, self.latency, self.loss):
             self.row.addWidget(widget)
         self.row.addStretch(1)
         self.row.addWidget(self.filters)
@@ -79,10 +96,10 @@ class StripPanel(Panel):
 
     def _source_menu(self) -> QMenu:
         menu = QMenu(self.source)
-        menu.addAction("Camera", lambda: self._open("camera"))
-        menu.addAction("Recording ...", self._open_file)
-        menu.addAction("Network stream ...", self._open_network)
-        menu.addAction("Simulated person", lambda: self._open("simulated"))
+        menu.addAction(tr("Camera"), lambda: self._open("camera"))
+        menu.addAction(tr("Recording ..."), self._open_file)
+        menu.addAction(tr("Network stream ..."), self._open_network)
+        menu.addAction(tr("Simulated person"), lambda: self._open("simulated"))
         return menu
 
     def choose_source(self, place: QPoint) -> None:
@@ -93,12 +110,14 @@ class StripPanel(Panel):
         self.command.emit({"op": "source", "spec": spec})
 
     def _open_file(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self, "Open a recording", "", "Recordings (*.aedat4);;All files (*)")
+        name, _ = QFileDialog.getOpenFileName(self, tr("Open a recording"), "", tr("Recordings (*.aedat4);;All files (*)"))
         if name:
             self._open(f"file:{name}")
 
     def _open_network(self) -> None:
-        address, given = QInputDialog.getText(self, "Network stream", "Address of a dv-processing stream:", text="tcp://127.0.0.1:7777")
+        address, given = QInputDialog.getText(
+            self, tr("Network stream"), tr("Address of a dv-processing stream:"), text="tcp://127.0.0.1:7777"
+        )
         if given and address.strip():
             self._open(address.strip())
 
@@ -107,48 +126,77 @@ class StripPanel(Panel):
         self._now_s = now_s
 
     def refresh(self, changed: Topic) -> None:
-        """All badges and figures."""
+        """All badges and figures, as far as there is room."""
         status = self.state.status
-        self._show_source()
         self._show_runtime()
+        count = active(self.state.settings)
+        _set(self.filters, f"{tr('Filters')}: {count or tr('off')}  ▾")
         _set(self.rate, rate(status.rate, "ev/s"))
         total = status.latency.get("total")
-        counters = (("lost", status.lost), ("repaired", status.repaired), ("refused", status.refused), ("skipped", status.skipped))
-        narrow = self.width() < self.scale.px(1150)
-        _set(self.latency, f"{milliseconds(total[0])} to decision" if total else "")
-        self.latency.setToolTip(f"Arrival to decision: median {three(total[0])} ms, 95th percentile {three(total[1])} ms" if total else "")
-        crowded = narrow * ((self.state.recording is not None) + any(count for _, count in counters))
-        self.latency.setVisible(total is not None and crowded < 1)
-        self.rate.setVisible(crowded < 2)  # both have panels of their own
-        text = "   ".join(f"{name} {rate(count, '').strip()}" for name, count in counters if count)
-        _set(self.loss, text)
-        self.loss.setVisible(bool(text))
-        self.loss.setToolTip(
-            "Events lost before Egret, timestamps repaired, events outside the sensor refused,\n"
-            "events skipped by view and recognition under overload"
-        )
-        count = active(self.state.settings)
-        _set(self.filters, f"Filters: {count}  ▾" if count else "Filters: off  ▾")
+        _set(self.latency, tr("{time} to decision").format(time=milliseconds(total[0])) if total else "")
+        self.latency.setToolTip(tr(ARRIVAL).format(p50=three(total[0]), p95=three(total[1])) if total else "")
+        self._fit()
 
-    def _show_source(self) -> None:
+    def event(self, event: QEvent) -> bool:
+        """What else stands in the strip may have grown."""
+        done = super().event(event)
+        if event.type() in (QEvent.Type.LayoutRequest, QEvent.Type.Resize):
+            self._fit()
+        return done
+
+    def _fit(self) -> None:
+        """Show what fits: the title is shortened first, then figures go that have panels of their own, then all losses but the first."""
+        counters = ((name, getattr(self.state.status, name)) for name in COUNTERS)
+        losses = [f"{tr(name)} {rate(count, '').strip()}" for name, count in counters if count]
+        short = losses[:1] + ["…"] * (len(losses) > 1)
+        choices = (
+            (TITLE_LENGTH, True, True, losses),
+            (SHORT_TITLE, True, True, losses),
+            (SHORT_TITLE, False, True, losses),
+            (SHORT_TITLE, False, False, losses),
+            (SHORT_TITLE, False, False, short),
+        )
+        always = [widget for widget in (self.brand, self.runtime, self.filters, self.record, self.help) if not widget.isHidden()]
+        margins = self.column.contentsMargins()
+        room = self.width() - margins.left() - margins.right() - sum(widget.sizeHint().width() for widget in always)
+        room -= self.row.spacing() * (self.row.count() - 1)
+        for length, latency, events, shown in choices:
+            source, loss = self._source_text(length), "   ".join(shown)
+            need = _width(self.source, source) + latency * _width(self.latency, self.latency.text())
+            need += events * max(_width(self.rate, self.rate.text()), self.rate.minimumWidth()) + bool(loss) * _width(self.loss, loss)
+            if need <= room:
+                break
+        self._show_source(source)
+        self.latency.setVisible(latency and bool(self.latency.text()))
+        self.rate.setVisible(events)
+        _set(self.loss, loss)
+        self.loss.setVisible(bool(loss))
+
+    def _source_text(self, length: int) -> str:
+        """Kind, title in at most `length` characters, and state."""
         source = self.state.source
-        if not self.state.connected or source is None:
-            text, colour = (" No source  ▾" if self.state.connected else " No engine"), theme.BAD
-            if not self.state.connected and not self.state.gone:
-                text, colour = " Starting ...", theme.ACCENT
+        if not self.state.connected:
+            return f" {tr('No engine') if self.state.gone else tr('Starting ...')}"
+        if source is None:
+            return f" {tr('No source')}  ▾"
+        state = tr(STATES.get(source.state, source.state))
+        title = shortened(source.title or source.spec, length)
+        if not title:  # it never opened
+            return f" {state.upper()}  ▾"
+        kind = tr(KINDS.get(source.kind, source.kind.upper()))
+        return f" {kind}  {title}{'' if source.state == 'live' else f' ({state})'}  ▾"
+
+    def _show_source(self, text: str) -> None:
+        source = self.state.source
+        if self.state.connected:
+            colour = SOURCE_COLOURS.get(source.state, theme.MUTED) if source else theme.BAD
         else:
-            kind = KINDS.get(source.kind, source.kind.upper())
-            title = source.title or source.spec
-            if not title:  # it never opened
-                kind, title = source.state.upper(), ""
-            title = shortened(title, SHORT_TITLE if self.width() < self.scale.px(1150) else TITLE_LENGTH)
-            state = f" ({source.state})" if title and source.state != "live" else ""
-            text, colour = f" {kind}  {title}{state}  ▾" if title else f" {kind}  ▾", SOURCE_COLOURS.get(source.state, theme.MUTED)
+            colour = theme.BAD if self.state.gone else theme.ACCENT
         if (text, colour) != (self.source.text(), self.source.property("colour")):
             self.source.setText(text)
             self.source.setProperty("colour", colour)
             self.source.setIcon(dot(colour, self.scale))
-            self.source.setToolTip(f"{source.spec}\nClick to choose another source" if source else "Choose a source")
+            self.source.setToolTip(f"{source.spec}\n{tr('Click to choose another source')}" if source else tr("Choose a source"))
 
     def _show_runtime(self) -> None:
         runtime = self.state.runtime
@@ -161,14 +209,18 @@ class StripPanel(Panel):
         silent = live and self._now_s - since > SILENT_S
         colour = theme.WARNING if silent else BADGES.get(runtime.badge, theme.MUTED)
         heart = colour if (self._pulse and live) or silent else theme.LINE
-        name = runtime.badge or "NO RUNTIME"
-        text = f'<span style="color:{heart}">●</span>&nbsp; <span style="color:{colour}">{name}{" IS SILENT" if silent else ""}</span>'
+        self.runtime.setVisible(bool(runtime.badge))  # unknown until the engine has told it
+        name = runtime.badge
+        name = tr("{name} IS SILENT").format(name=name) if silent else name
+        text = f'<span style="color:{heart}">●</span>&nbsp; <span style="color:{colour}">{name}</span>'
         _set(self.runtime, text)
-        tip = f"Networks run on: {runtime.backend or 'unknown'}; {runtime.heartbeat:,} steps so far"
+        tip = tr("Networks run on: {backend}; {steps} steps so far").format(
+            backend=runtime.backend or tr("unknown"), steps=whole(runtime.heartbeat)
+        )
         if runtime.steps_per_s == runtime.steps_per_s:
-            tip += f", {runtime.steps_per_s:.0f} a second"
+            tip += tr(", {steps:.0f} a second").format(steps=runtime.steps_per_s)
         if runtime.activity == runtime.activity:
-            tip += f"; {runtime.activity * 100:.1f} % of units fired"
+            tip += number(tr("; {share:.1f} % of units fired").format(share=runtime.activity * 100))
         self.runtime.setToolTip(tip)
 
     def rescale(self, scale: Scale) -> None:
@@ -185,6 +237,12 @@ def _set(widget: QLabel | QToolButton, text: str) -> None:
     """Set a text only if it is another one: layouts stay as they are."""
     if widget.text() != text:
         widget.setText(text)
+
+
+def _width(widget: QLabel | QToolButton, text: str) -> int:
+    """How wide `widget` would like to be with `text` (px)."""
+    metrics = widget.fontMetrics()
+    return widget.sizeHint().width() - metrics.horizontalAdvance(widget.text()) + metrics.horizontalAdvance(text)
 
 
 def shortened(title: str, length: int) -> str:

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QSlider, QStyle,
 from app.window.figures import clock_time
 from app.window.panels.base import Choice, Panel, quiet
 from app.window.state import Topic, WindowState
+from app.window.texts import number, tr
 from app.window.theme import Scale
 
 SPEEDS = (0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
@@ -27,8 +28,8 @@ class SeekSlider(QSlider):
     def __init__(self) -> None:
         super().__init__(Qt.Orientation.Horizontal)
         self.setRange(0, SLIDER_STEPS)
-        self.setAccessibleName("Position in the recording")
-        self.setToolTip("Position; click or drag to seek (← → for a second)")
+        self.setAccessibleName(tr("Position in the recording"))
+        self.setToolTip(tr("Position; click or drag to seek (← → for a second)"))
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Put the handle under the pointer first: the ordinary handling then drags it."""
@@ -54,8 +55,8 @@ class TransportPanel(Panel):
     def __init__(self, state: WindowState, parent: QWidget | None = None) -> None:
         super().__init__(state, "", parent)
         self.setObjectName("transport")
-        self.play = self._button("Play", "Play or pause (Space)", self.toggle)
-        self.step_button = self._button("Step", "One window of 25 ms on (.)", self.step)
+        self.play = self._button(tr("Play"), tr("Play or pause (Space)"), self.toggle)
+        self.step_button = self._button(tr("Step"), tr("One window of 25 ms on (.)"), self.step)
         self.slider = SeekSlider()
         quiet(self.slider)
         self.slider.sliderMoved.connect(self._moved)
@@ -65,15 +66,15 @@ class TransportPanel(Panel):
         self.time.setObjectName("figure")
         self.time.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self.speed = Choice()
-        self.speed.setToolTip("Speed, in sensor time per real time")
-        self.speed.setAccessibleName("Speed")
+        self.speed.setToolTip(tr("Speed, in sensor time per real time"))
+        self.speed.setAccessibleName(tr("Speed"))
         for value in SPEEDS:
-            self.speed.addItem(f"{value:g} ×", value)
+            self.speed.addItem(number(f"{value:g} ×"), value)
         quiet(self.speed)
         self.speed.activated.connect(lambda _: self.command.emit({"op": "speed", "value": self.speed.currentData()}))
-        self.loop = QPushButton("Loop")
+        self.loop = QPushButton(tr("Loop"))
         self.loop.setCheckable(True)
-        self.loop.setToolTip("Start again at the end")
+        self.loop.setToolTip(tr("Start again at the end"))
         quiet(self.loop)
         self.loop.clicked.connect(lambda checked: self.command.emit({"op": "loop", "value": checked}))
         row = QHBoxLayout()
@@ -165,7 +166,7 @@ class TransportPanel(Panel):
             return
         status = self.state.status
         playing = status.playing and self.state.connected and source is not None and source.state != "ended"
-        self.play.setText("Pause" if playing else "Play")
+        self.play.setText(tr("Pause") if playing else tr("Play"))
         for widget in (self.play, self.step_button, self.slider, self.speed, self.loop):
             widget.setEnabled(self.state.connected)
         with QSignalBlocker(self.speed), QSignalBlocker(self.loop):

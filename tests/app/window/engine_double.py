@@ -102,7 +102,8 @@ class EngineDouble:
                 return
             with client:
                 if self.greeting is not None:
-                    client.sendall(encode(self.greeting))
+                    with contextlib.suppress(OSError):  # the window has hung up already
+                        client.sendall(encode(self.greeting))
                 self._client = client
                 self._attached.set()
                 self._read(client)
