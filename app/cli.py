@@ -6,6 +6,7 @@ pays for another's libraries. Results go to stdout, everything else to stderr.
 
 import argparse
 import contextlib
+import errno
 import importlib
 import logging
 import os
@@ -27,6 +28,9 @@ COMMANDS = {
     "bench": "measure speed on this machine and print the figures",
     "doctor": "look for what is missing or wrong here, and name the mend",
 }
+
+UNWRITABLE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What the machine answers when there is no room, or the terminal has gone. Not a fault of ours, wherever it comes up."""
 
 
 def _usage() -> str:
@@ -65,17 +69,31 @@ def run_command(arguments: Sequence[str]) -> int:
     return int(module.run(parser.parse_args(rest)))
 
 
+def _drop_output() -> None:
+    """What is still to be written to stdout goes nowhere, so that the interpreter does not complain of it on its way out."""
+    with contextlib.suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def main() -> int:
     """The entry point: returns the exit code."""
     logging.basicConfig(format="egret: %(message)s", level=logging.INFO, stream=sys.stderr)
     try:
-        return run_command(sys.argv[1:])
+        code = run_command(sys.argv[1:])
+        if sys.stdout:  # there is none where the shell closed it
+            sys.stdout.flush()
+        return code
     except UserError as error:
         print(f"egret: {error}", file=sys.stderr)
         return error.exit_code
     except BrokenPipeError:  # whoever read our output has gone
-        with contextlib.suppress(OSError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
+        return FAILED
+    except OSError as error:
+        if error.errno not in UNWRITABLE:
+            raise
+        _drop_output()
+        print(f"egret: The output cannot be written ({error.strerror}): make room, or write to another place.", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("egret: stopped.", file=sys.stderr)

@@ -1,7 +1,9 @@
-"""What is missing or wrong on this machine, each finding with the command that mends it."""
+"""What is missing or wrong on this machine, each finding with the command that mends it.
+
+A check imports what it needs itself: where a package is missing or broken, that is a finding, and the others are still made.
+"""
 
 import importlib.metadata
-import importlib.util
 import shutil
 import sys
 from collections.abc import Callable, Iterator
@@ -12,12 +14,25 @@ from typing import Any
 import assets
 from app import libraries
 from app.commands.common import DEMO, INIVATION, camera_is_there
-from app.engine import session
-from app.engine.models import Models
 from pipeline.errors import UserError
 
 UDEV_RULE = Path("/etc/udev/rules.d/65-event-cameras.rules")
 MIN_FREE_GB = 2.0
+INSTALL = "sh app/environment.sh"
+PACKAGES = (
+    "numpy",
+    "dv-processing",
+    "PySide6-Essentials",
+    "pyqtgraph",
+    "numba",
+    "safetensors",
+    "tokenizers",
+    "flatbuffers",
+    "lz4",
+    "zstandard",
+    "tqdm",
+)
+"""What pyproject.toml asks for without extras."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +72,9 @@ def examine() -> Iterator[Finding]:
             yield check()
         except UserError as error:
             yield Finding(check.__name__.strip("_"), "bad", str(error))
+        except ImportError as error:
+            sentence = f"The Python package {error.name or '?'} cannot be imported: {error}."
+            yield Finding(check.__name__.strip("_"), "bad", sentence, INSTALL)
 
 
 def _python() -> Finding:
@@ -64,17 +82,21 @@ def _python() -> Finding:
 
 
 def _packages() -> Finding:
-    wanted = ("numpy", "dv-processing", "PySide6-Essentials", "pyqtgraph", "numba", "safetensors", "tokenizers", "lz4", "zstandard")
-    versions = {}
-    for name in wanted:
-        try:
-            versions[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:
-            return Finding("packages", "bad", f"The Python package {name} is missing.", "sh app/environment.sh")
+    versions = {name: _version(name) for name in PACKAGES}
+    if absent := [name for name, version in versions.items() if not version]:
+        return Finding("packages", "bad", f"Python packages are missing: {', '.join(absent)}.", INSTALL)
     if versions["PySide6-Essentials"].startswith("6.12.0") and sys.version_info < (3, 12):
         mend = "pip install 'PySide6-Essentials<6.12'"
         return Finding("packages", "bad", "PySide6 6.12.0 aborts on Python 3.11.", mend)
     return Finding("packages", "good", ", ".join(f"{name} {version}" for name, version in versions.items()))
+
+
+def _version(package: str) -> str:
+    """The installed version of `package`; empty if there is none."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
 
 
 def _dv_libraries() -> Finding:
@@ -93,7 +115,7 @@ def _window_libraries() -> Finding:
 def _screen() -> Finding:
     if kind := libraries.screen():
         return Finding("screen", "good", kind)
-    return Finding("screen", "note", "There is no screen: Egret runs without its window.", "export DISPLAY=:0")
+    return Finding("screen", "note", "There is no screen: Egret runs without its window. Start it in a graphical session to see one.")
 
 
 def _camera() -> Finding:
@@ -111,6 +133,8 @@ def _chip() -> Finding:
 
 
 def _weights() -> Finding:
+    from app.engine.models import Models
+
     models = Models()
     made = ", ".join(f"{one['name']} {one['hash']}" for one in (models.gesture_id, models.language_id))
     models.tokenizer()
@@ -124,14 +148,14 @@ def _demo() -> Finding:
 
 
 def _training() -> Finding:
-    if importlib.util.find_spec("torch") is None:
-        return Finding(
-            "training", "note", "PyTorch is not installed: training is not possible, everything else is.", "sh app/environment.sh train"
-        )
-    return Finding("training", "good", f"torch {importlib.metadata.version('torch')}")
+    if version := _version("torch"):
+        return Finding("training", "good", f"torch {version}")
+    return Finding("training", "note", "PyTorch is not installed: training is not possible, everything else is.", f"{INSTALL} train")
 
 
 def _engines() -> Finding:
+    from app.engine import session
+
     if running := session.running():
         pids = ", ".join(folder.name for folder in running)
         return Finding("engines", "note", f"An engine is running (process {pids}); `egret gui` attaches to it.", f"kill {running[0].name}")

@@ -4,7 +4,7 @@ import argparse
 import importlib
 from typing import Any
 
-from app.commands.common import add_json, json_line
+from app.commands.common import add_json, json_line, real
 from pipeline.errors import USAGE, UserError
 
 NAMES = {
@@ -16,11 +16,15 @@ NAMES = {
     "start": "cold start of the whole application to the first painted frame",
 }
 
+MAX_SECONDS = 600
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `egret bench`."""
     parser.add_argument("name", nargs="?", metavar="NAME", help=f"one of {', '.join(NAMES)} (default: all)")
-    parser.add_argument("--seconds", type=float, default=3.0, metavar="S", help="how long each measurement takes (default: 3)")
+    parser.add_argument(
+        "--seconds", type=real(0, MAX_SECONDS, above=True), default=3.0, metavar="S", help="how long each measurement takes (default: 3)"
+    )
     add_json(parser)
 
 

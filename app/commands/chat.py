@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.commands.common import add_json, add_runtime, json_line
+from app.commands.common import MAX_WHOLE, add_json, add_runtime, json_line, real, seed, whole
 from app.protocol import Message
 from pipeline.errors import USAGE, UserError
 
@@ -21,10 +21,14 @@ HELP = "Type and press Enter. Ctrl-C stops an answer, /clear empties the memory,
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `egret chat`."""
     parser.add_argument("--prompt", metavar="TEXT", help="answer this and end (default: talk)")
-    parser.add_argument("--tokens", type=int, default=100, metavar="N", help="length of an answer at most (default: 100)")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="equal seeds give equal answers (default: 0)")
-    parser.add_argument("--temperature", type=float, default=0.7, metavar="T", help="0 takes the likeliest token always (default: 0.7)")
-    parser.add_argument("--top-k", type=int, default=40, metavar="K", help="choose among this many tokens; 0 is all (default: 40)")
+    parser.add_argument("--tokens", type=whole(1, MAX_WHOLE), default=100, metavar="N", help="length of an answer at most (default: 100)")
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="equal seeds give equal answers (default: 0)")
+    parser.add_argument(
+        "--temperature", type=real(0, 100), default=0.7, metavar="T", help="0 takes the likeliest token always (default: 0.7)"
+    )
+    parser.add_argument(
+        "--top-k", type=whole(0, 1 << 16), default=40, metavar="K", help="choose among this many tokens; 0 is all (default: 40)"
+    )
     parser.add_argument("--language-weights", type=Path, metavar="FILE", help="language weights (default: the bundled ones)")
     add_runtime(parser)
     add_json(parser)
@@ -36,10 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     from app.engine.models import Models
     from models.sampling import Sampling
 
-    if not 1 <= arguments.tokens <= MAX_TOKENS or arguments.temperature < 0 or arguments.top_k < 0 or arguments.seed < 0:
-        raise UserError(
-            f"--tokens goes from 1 to {MAX_TOKENS}; --temperature, --top-k and --seed from 0: change the one that is outside.", USAGE
-        )
+    if arguments.tokens > MAX_TOKENS:  # known only here: the module that says it takes a second to load
+        raise UserError(f"An answer can be {MAX_TOKENS:,} tokens long at most: choose a smaller --tokens.", USAGE)
     if arguments.prompt is not None and not arguments.prompt.strip():
         raise UserError("The prompt is empty: say something in --prompt.", USAGE)
     models = Models(language=arguments.language_weights)

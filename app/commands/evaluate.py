@@ -4,7 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from app.commands.common import add_json, add_runtime, json_line
+from app.commands.common import MAX_WHOLE, add_json, add_runtime, json_line, share, whole
+from pipeline.errors import PARTIAL
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,11 +15,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     gesture.add_argument("--data", type=Path, required=True, metavar="PATH", help="a folder of AEDAT 4 recordings, or one recording")
     gesture.add_argument("--label", required=True, metavar="NAME", help="the gesture that all of them show")
     gesture.add_argument("--mirror", action="store_true", help="exchange left and right in the recordings first")
-    gesture.add_argument("--threshold", type=float, metavar="P", help="confidence a decision needs (default: the weights' own)")
+    gesture.add_argument("--threshold", type=share, metavar="P", help="confidence a decision needs (default: the weights' own)")
     gesture.add_argument("--weights", type=Path, metavar="FILE", help="gesture weights (default: the bundled ones)")
     language = kinds.add_parser("language", help="perplexity on a text")
-    language.add_argument("--data", type=Path, required=True, metavar="PATH", help="a text (.txt, .txt.gz), or a WikiText-2 folder of .npy")
-    language.add_argument("--tokens", type=int, metavar="N", help="read only this many tokens (default: all)")
+    what = "a text (.txt, .txt.gz), or WikiText-2 as ids (a folder or .tar.gz)"
+    language.add_argument("--data", type=Path, required=True, metavar="PATH", help=what)
+    language.add_argument("--tokens", type=whole(2, MAX_WHOLE), metavar="N", help="read only this many tokens (default: all)")
     language.add_argument("--weights", type=Path, metavar="FILE", help="language weights (default: the bundled ones)")
     for chosen in (gesture, language):
         add_runtime(chosen)
@@ -26,13 +28,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Evaluate and print."""
+    """Evaluate and print; exit code 3 if a part of the data is damaged."""
     said, model, text = _gesture(arguments) if arguments.kind == "gesture" else _language(arguments)
     if arguments.json:
         json_line({"type": "evaluation", "kind": arguments.kind} | said, model)
     else:
         print(text)
-    return 0
+    return PARTIAL if said.get("damaged") else 0
 
 
 def _gesture(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, str], str]:

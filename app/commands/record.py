@@ -1,12 +1,11 @@
 """`egret record`: from a source straight to an AEDAT 4 file (ZSTD), without networks."""
 
 import argparse
-import signal
 import threading
 import time
 from pathlib import Path
 
-from app.commands.common import add_json, add_source, json_line
+from app.commands.common import add_json, add_source, duration, json_line, stop_on_signals
 from app.progress import progress
 from pipeline.errors import UserError
 from pipeline.events import Packet, SourceInfo
@@ -17,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser)
     add_json(parser)
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the AEDAT 4 file to write; must not exist")
-    parser.add_argument("--duration", type=float, metavar="SEC", help="end after this much sensor time (default: when interrupted)")
+    parser.add_argument("--duration", type=duration, metavar="SEC", help="end after this much sensor time (default: when interrupted)")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -27,8 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     parse_spec(arguments.source)
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+    stop_on_signals(stop.set)
     source = SupervisedSource(arguments.source, speed=0.0)  # a recording is copied as fast as it can be read; live sources have one speed
     writer: Aedat4Writer | None = None
     code, first_us, lost, begun = 0, None, 0, time.monotonic()

@@ -1,11 +1,12 @@
 """`egret run`: the engine alone. A line per decision, then a summary line; a window may attach at any time (`egret gui --attach`)."""
 
 import argparse
-import signal
 from pathlib import Path
 from typing import Any
 
-from app.commands.common import add_json, add_runtime, add_source, json_line
+from app.commands.common import add_json, add_runtime, add_source, duration, json_line, real, share, stop_on_signals
+
+MAX_SPEED = 1000
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -13,11 +14,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser)
     add_runtime(parser)
     add_json(parser)
-    parser.add_argument("--duration", type=float, metavar="SEC", help="end after this much sensor time (default: when the source ends)")
-    parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="speed of a recording; 0 is as fast as possible (default: 1)")
+    parser.add_argument("--duration", type=duration, metavar="SEC", help="end after this much sensor time (default: when the source ends)")
+    parser.add_argument(
+        "--speed", type=real(0, MAX_SPEED), default=1.0, metavar="X", help="speed of a recording; 0 is as fast as possible (default: 1)"
+    )
     parser.add_argument("--loop", action="store_true", help="play a recording again and again")
     parser.add_argument("--record", type=Path, metavar="FILE", help="record to this AEDAT 4 file meanwhile")
-    parser.add_argument("--threshold", type=float, metavar="P", help="confidence a decision needs (default: the weights' own)")
+    parser.add_argument("--threshold", type=share, metavar="P", help="confidence a decision needs (default: the weights' own)")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="gesture weights (default: the bundled ones)")
     parser.add_argument("--language-weights", type=Path, metavar="FILE", help="language weights (default: the bundled ones)")
     parser.add_argument("--stay", action="store_true", help="go on when the source has ended, for windows to steer")
@@ -49,13 +52,12 @@ def run(arguments: argparse.Namespace) -> int:
                 json_line(message, model)
             else:
                 print(readable(message), flush=True)
-        except BrokenPipeError:  # whoever read our output has gone; the summary will meet that too, and end as the command line ends it
+        except OSError:  # whoever read our output has gone, or the disk is full; the summary meets that too, and `app.cli` says it
             engine.stop()
 
     engine = Engine(settings, None if arguments.quiet else tell)
     model.update(engine.models.gesture_id)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: engine.stop())
+    stop_on_signals(engine.stop)
     with engine:
         code = engine.run()
     said = summary(engine.recognition.totals)

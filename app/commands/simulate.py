@@ -3,9 +3,8 @@
 import argparse
 from pathlib import Path
 
-from app.commands.common import add_json, json_line
+from app.commands.common import add_json, json_line, real, seed
 from app.progress import progress
-from pipeline.errors import USAGE, UserError
 
 STEP_US = 100_000
 MAX_SECONDS = 3600
@@ -14,9 +13,9 @@ MAX_SECONDS = 3600
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `egret simulate`."""
     parser.add_argument("--gesture", required=True, metavar="NAME", help="one of the eleven DVS128 gestures, or idle")
-    parser.add_argument("--seed", type=int, required=True, metavar="N", help="equal seeds give equal recordings")
+    parser.add_argument("--seed", type=seed, required=True, metavar="N", help="equal seeds give equal recordings")
     parser.add_argument("--preset", default="wide", metavar="NAME", help="ranges that people and scenes are drawn from (default: wide)")
-    parser.add_argument("--duration", type=float, default=6.0, metavar="SEC", help="length (default: 6)")
+    parser.add_argument("--duration", type=real(0, MAX_SECONDS, above=True), default=6.0, metavar="SEC", help="length (default: 6)")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE.aedat4", help="the file to write; must not exist")
     add_json(parser)
 
@@ -26,10 +25,6 @@ def run(arguments: argparse.Namespace) -> int:
     from pipeline.formats.aedat4 import Aedat4Writer
     from pipeline.simulator import Simulator
 
-    if not 0 < arguments.duration <= MAX_SECONDS:
-        raise UserError(f"A simulated recording can be up to {MAX_SECONDS} seconds long: choose a --duration above 0.", USAGE)
-    if arguments.seed < 0:
-        raise UserError("A seed is a whole number from 0 on: choose another --seed.", USAGE)
     simulator = Simulator(arguments.gesture, arguments.seed, arguments.preset)
     steps = [STEP_US] * int(arguments.duration * 1e6 // STEP_US)
     rest = int(arguments.duration * 1e6) - sum(steps)

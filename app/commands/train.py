@@ -1,27 +1,27 @@
 """`egret train gesture|language`: training, which needs the `train` extra (torch)."""
 
 import argparse
-import importlib
-import sys
 
 from pipeline.errors import FAILED, UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Hands the options to the training of the network that is named first."""
+    """The options of both trainings, which name them themselves."""
     try:
         import torch  # noqa: F401  (only to say plainly that it is missing)
     except ImportError:
         raise UserError(
             "Training needs PyTorch, which is not installed: run `sh app/environment.sh train` in the project's folder.", FAILED
         ) from None
+    from models.training import gesture, language
+
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="gesture|language")
-    for kind in ("gesture", "language"):
+    for kind, training in (("gesture", gesture), ("language", language)):
         chosen = kinds.add_parser(kind, help=f"train the {kind} network")
-        if kind in sys.argv:
-            importlib.import_module(f"models.training.{kind}").add_arguments(chosen)
+        training.add_arguments(chosen)
+        chosen.set_defaults(train=training.run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train."""
-    return int(importlib.import_module(f"models.training.{arguments.kind}").run(arguments))
+    return int(arguments.train(arguments))

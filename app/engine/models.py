@@ -9,6 +9,7 @@ from models.chip.runtime import Runtime
 from models.decision import Decider
 from models.tokenizer import Tokenizer
 from pipeline import frames
+from pipeline.errors import UserError
 
 GESTURE = "gesture.safetensors"
 LANGUAGE = "language.safetensors"
@@ -45,5 +46,14 @@ class Models:
         return Decider(tuple(self.gesture["labels"]), temperature=config["temperature"], threshold=chosen)
 
     def tokenizer(self) -> Tokenizer:
-        """The vocabulary that came with the language weights."""
-        return Tokenizer.load(self.language_path.with_name(self.language["config"]["tokenizer"]))
+        """The vocabulary that came with the language weights, a file beside them. UserError if it is missing or does not belong to them."""
+        name, vocabulary = self.language["config"]["tokenizer"], self.language["config"]["vocabulary"]
+        again = "take weights and tokenizer as `egret train language` wrote them"
+        if name in ("", ".", "..") or "/" in name or "\0" in name:
+            raise UserError(f"The weights {self.language_path} name no file beside them as their tokenizer, but {name[:60]!r}: {again}.")
+        tokenizer = Tokenizer.load(self.language_path.with_name(name))
+        if len(tokenizer) != vocabulary:
+            raise UserError(
+                f"The weights {self.language_path} are for {vocabulary:,} tokens and the tokenizer {name} has {len(tokenizer):,}: {again}."
+            )
+        return tokenizer

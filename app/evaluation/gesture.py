@@ -17,7 +17,7 @@ from models.chip.runtime import Runtime
 from models.decision import Decider
 from pipeline.door import Door
 from pipeline.errors import USAGE, UserError
-from pipeline.events import Events
+from pipeline.events import Events, join_events
 from pipeline.formats.aedat4 import Aedat4Reader
 from pipeline.frames import frames_of
 
@@ -36,6 +36,8 @@ class Recording:
     leading: Counter[str]
     """The best class of every window, accepted or not."""
     activity: float
+    damage: str
+    """What of the file could not be read; empty if it is whole."""
 
 
 def evaluate(
@@ -70,14 +72,18 @@ def evaluate(
         "windows_leading": dict(sum((result.leading for result in results), Counter())),
         "activity": round(float(np.mean([result.activity for result in results])), 4),
         "runtime": runtime.backend,
-        "files": [{"path": str(r.path), "label": r.label, "windows": r.windows, "accepted": dict(r.accepted)} for r in results],
+        "damaged": sum(bool(result.damage) for result in results),
+        "files": [
+            {"path": str(r.path), "label": r.label, "windows": r.windows, "accepted": dict(r.accepted), "damage": r.damage} for r in results
+        ],
     }
 
 
 def recognise(path: Path, runtime: Runtime, decider: Decider, mirror: bool = False) -> Recording:
     """Play the recording `path` through filters, frames, network and decision, from a clean state."""
-    events, width, height = _read(path)
+    events, width, height, damage = _read(path)
     if mirror:
+        events = events.copy()
         events["x"] = width - 1 - events["x"]
     frames = frames_of(events, width, height)
     runtime.gesture.reset()
@@ -92,19 +98,17 @@ def recognise(path: Path, runtime: Runtime, decider: Decider, mirror: bool = Fal
         (accepted if decision.accepted else rejected)[decision.label if decision.accepted else decision.reason] += 1
         activity += float(np.mean(runtime.gesture.activity))
     label = accepted.most_common(1)[0][0] if accepted else ""
-    return Recording(path, label, len(frames.kept), accepted, rejected, leading, activity / max(len(frames.kept), 1))
+    return Recording(path, label, len(frames.kept), accepted, rejected, leading, activity / max(len(frames.kept), 1), damage)
 
 
-def _read(path: Path) -> tuple[Events, int, int]:
+def _read(path: Path) -> tuple[Events, int, int, str]:
+    """(events, width, height, what was damaged)."""
     with Aedat4Reader(path) as reader:
         door = Door(reader.width, reader.height)
         packets = [door.check(packet)[0] for packet in reader.packets()]
         if not packets:
             raise UserError(f"The recording {path} holds no events: there is nothing to evaluate.")
-        # np.concatenate would drop the padding of the 16-byte layout (reference: numpy's handling of structured dtypes)
-        events = np.empty(sum(map(len, packets)), packets[0].dtype)
-        np.concatenate(packets, out=events)
-        return events, reader.width, reader.height
+        return join_events(packets), reader.width, reader.height, reader.recovered
 
 
 def readable(said: dict[str, Any]) -> str:
@@ -120,6 +124,7 @@ def readable(said: dict[str, Any]) -> str:
     ]
     lines += [
         f"  {Path(file['path']).name}: {file['label'] or '(rejected)'} in {sum(file['accepted'].values())} of {file['windows']}"
+        + (f"; {file['damage']}" if file["damage"] else "")
         for file in said["files"]
     ]
     return "\n".join(lines)

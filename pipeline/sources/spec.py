@@ -1,5 +1,6 @@
 """Names of sources, as users type them: ``camera``, ``wave.aedat4``, ``tcp://127.0.0.1:7777``, ``simulated:7``."""
 
+import contextlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,8 @@ class Spec:
 
 def parse_spec(text: str) -> Spec:
     """The source that `text` names; UserError (usage) if it names none. Whether it is there, only opening it will tell."""
+    if "\0" in text:
+        raise UserError(f"{_short(text)} is neither a source nor a file: give {FORMS}.", USAGE)
     scheme, colon, rest = text.partition(":")
     match scheme:
         case "camera" if rest or not colon:
@@ -47,9 +50,20 @@ def parse_spec(text: str) -> Spec:
             return _tcp(text)
         case "simulated":
             return _simulated(text, rest if colon else "0")
-    if text and "://" not in text and ("/" in text or "." in text or Path(text).exists()):
+    if text and "://" not in text and ("/" in text or "." in text or _exists(text)):
         return Spec("file", text, path=text)
-    raise UserError(f"{text!r} is neither a source nor a file: give {FORMS}.", USAGE)
+    raise UserError(f"{_short(text)} is neither a source nor a file: give {FORMS}.", USAGE)
+
+
+def _exists(path: str) -> bool:
+    with contextlib.suppress(OSError):  # too long for a name, or in a folder that may not be read
+        return Path(path).exists()
+    return False
+
+
+def _short(text: str) -> str:
+    """`text` in quotes, cut where it is too long for a sentence."""
+    return repr(text if len(text) <= 80 else f"{text[:80]}...")
 
 
 def _tcp(text: str) -> Spec:
@@ -59,14 +73,14 @@ def _tcp(text: str) -> Spec:
     except ValueError:
         host, port = None, None
     if not host or not port or parts.path or parts.query or parts.username is not None:
-        raise UserError(f"{text!r} is not a network address: write tcp://HOST:PORT, for instance tcp://127.0.0.1:7777.", USAGE)
+        raise UserError(f"{_short(text)} is not a network address: write tcp://HOST:PORT, for instance tcp://127.0.0.1:7777.", USAGE)
     return Spec("tcp", text, host=host, port=port)
 
 
 def _simulated(text: str, rest: str) -> Spec:
     match = re.fullmatch(r"(\d{0,18})(?:/(\w+))?", rest)
     if match is None:
-        raise UserError(f"{text!r} is not a simulated source: write simulated, simulated:SEED or simulated:SEED/GESTURE.", USAGE)
+        raise UserError(f"{_short(text)} is not a simulated source: write simulated, simulated:SEED or simulated:SEED/GESTURE.", USAGE)
     if gesture := match[2] or "":
         from pipeline.simulator import GESTURES  # its compiled code takes a while to load, and the engine does not need it
 
