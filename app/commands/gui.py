@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_source(parser, required=False)
     add_runtime(parser)
     parser.add_argument("--attach", action="store_true", help="attach to the engine that runs; start none")
-    parser.add_argument("--kiosk", action="store_true", help="full screen, for visitors")
+    parser.add_argument("--kiosk", action="store_true", help="full screen, for visitors; leave with Ctrl+Shift+Q")
     parser.add_argument("--lang", choices=("en", "de"), default="en", help="language of the window (default: en)")
     parser.add_argument("--screenshot", type=Path, metavar="PNG", help="take a picture of the window and end")
     parser.add_argument("--after", type=float, default=5.0, metavar="SECONDS", help="how long after the first events (default: 5)")
@@ -69,6 +69,7 @@ def _window(arguments: argparse.Namespace, folder: Path, engine: "EngineProcess 
         folder,
         keeper=engine,
         language=arguments.lang,
+        kiosk=arguments.kiosk,
         screenshot=arguments.screenshot,
         after=arguments.after,
         timing=arguments.timing,

@@ -210,7 +210,7 @@ GERMAN: dict[str, str] = {
     "Conversation": "Gespräch",
     "Chat figures": "Kennzahlen des Chats",
     "You": "Sie",
-    "Write something for the model to answer": "Schreiben Sie dem Modell etwas (auf Englisch)",
+    "Write something for the model to answer": "Schreiben Sie etwas (auf Englisch)",
     "Prompt": "Eingabe",
     "Send": "Senden",
     "Send the prompt (Enter)": "Die Eingabe senden (Eingabetaste)",

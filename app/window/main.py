@@ -25,6 +25,7 @@ def run_window(
     *,
     keeper: EngineKeeper | None = None,
     language: str = "en",
+    kiosk: bool = False,
     screenshot: Path | None = None,
     after: float = 3.0,
     timing: bool = False,
@@ -46,7 +47,8 @@ def run_window(
     application.setDesktopFileName("egret")
     speak(application, language)
     theme.apply(application)
-    window = MainWindow(session_dir, settings=None if screenshot else QSettings("Egret", "window"), keeper=keeper)
+    settings = None if screenshot or kiosk else QSettings("Egret", "window")  # a kiosk begins the same every time
+    window = MainWindow(session_dir, settings=settings, keeper=keeper, kiosk=kiosk)
     if timing:
         window.events.view.first_events.connect(lambda: print(f"egret: first frame {time.monotonic():.4f}", file=sys.stderr, flush=True))
     picture = None
@@ -55,7 +57,10 @@ def run_window(
     else:
         window.resize(*ORDINARY)
         picture = Screenshot(window, screenshot, after)
-    window.show()
+    if kiosk and screenshot is None:
+        window.showFullScreen()
+    else:
+        window.show()
     with _ending_on_signals(window):
         code = application.exec()
     failed = picture is not None and picture.saved is False
@@ -90,7 +95,7 @@ def _ending_on_signals(window: MainWindow) -> Iterator[None]:
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.getsignal(number) for number in numbers}
     for number in numbers:
-        signal.signal(number, lambda *_: window.close())
+        signal.signal(number, lambda *_: window.leave())
     try:
         yield
     finally:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 from PySide6.QtCore import QSettings, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QCursor, QKeySequence, QResizeEvent, QShortcut
+from PySide6.QtGui import QCloseEvent, QCursor, QKeySequence, QResizeEvent, QShortcut, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QSplitter, QVBoxLayout, QWidget
 
 from app.protocol import Message
@@ -21,6 +21,7 @@ from app.window import theme
 from app.window.client import PATIENCE_MS, EngineClient
 from app.window.help import KEYS, HelpDialog
 from app.window.keeper import EngineKeeper, EngineWatch
+from app.window.kiosk import ACTIONS, LEAVE, RESTART_MS, ZOOM, Visitors
 from app.window.notices import NoticeBar
 from app.window.panels.base import Panel
 from app.window.panels.chat import ChatPanel
@@ -52,10 +53,12 @@ class MainWindow(QMainWindow):
     """A window on the engine whose socket lies in `session`.
 
     `settings` keeps geometry and panel settings between runs (None: nothing is kept). With a `keeper` the window can start another
-    engine when its own has gone, and closing it ends an engine that the keeper started.
+    engine when its own has gone, and closing it ends an engine that the keeper started. With `kiosk` it is for visitors (kiosk.py).
     """
 
-    def __init__(self, session: Path, *, settings: QSettings | None = None, keeper: EngineKeeper | None = None) -> None:
+    def __init__(
+        self, session: Path, *, settings: QSettings | None = None, keeper: EngineKeeper | None = None, kiosk: bool = False
+    ) -> None:
         super().__init__()
         self.setWindowTitle("Egret")
         self.setMinimumSize(*theme.SMALLEST)
@@ -64,12 +67,16 @@ class MainWindow(QMainWindow):
         self.client = EngineClient(session, self, STARTING_MS if keeper and keeper.owned else PATIENCE_MS)
         self._watch = EngineWatch(keeper, self) if keeper else None
         self._settings = settings
-        self._zoom = 1.0
+        self.kiosk, self._leaving = kiosk, False
+        self.visitors: Visitors | None = None
+        self._zoom = ZOOM if kiosk else 1.0
         self._changed = Topic.ALL
         self._notices_shown = 0
         self._build()
         self._due: dict[Panel, tuple[float, Topic]] = dict.fromkeys(self.panels.values(), (0.0, Topic.NONE))
         self._bind_keys()
+        if kiosk:
+            self._lock()
         self.client.received.connect(self._receive)
         self.client.gone.connect(self._gone)
         if self._watch:
@@ -117,7 +124,7 @@ class MainWindow(QMainWindow):
         self.events.view.region_drawn.connect(self._region_drawn)
         self.strip.help.clicked.connect(self.help)
         self.events.view.first_events.connect(self.rates.load)
-        self.events.restartable = self._watch is not None
+        self.events.restartable = self._watch is not None and not self.kiosk
         self.events.another_engine.connect(self.restart_engine)
         self.events.another_source.connect(lambda: self.strip.choose_source(QCursor.pos()))
         lower = _splitter(Qt.Orientation.Horizontal, (self.rates, 1), (self.latency, 1))
@@ -137,12 +144,34 @@ class MainWindow(QMainWindow):
 
     def _bind_keys(self) -> None:
         for key in KEYS:
-            for keys in key.keys:
+            for keys in key.keys if not self.kiosk or key.action in ACTIONS else ():
                 shortcut = QShortcut(QKeySequence(keys), self)
                 shortcut.setAutoRepeat(key.action in ("back", "forward", "step"))
                 shortcut.activated.connect(getattr(self, key.action))
 
+    def _lock(self) -> None:
+        """For visitors: no frame, fewer controls, one way out."""
+        self.setWindowFlag(Qt.WindowType.FramelessWindowHint)
+        for panel in self.panels.values():
+            panel.lock()
+        for splitter in self._splitters.values():
+            for index in range(splitter.count()):
+                splitter.handle(index).setEnabled(False)
+        QShortcut(QKeySequence(LEAVE), self).activated.connect(self.leave)
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """From now on there may be visitors."""
+        super().showEvent(event)
+        if self.kiosk and self.visitors is None:
+            self.visitors = Visitors(self)
+            self.visitors.left.connect(self.chat.forget)
+
     # What keys and buttons do
+
+    def leave(self) -> None:
+        """Close, even a kiosk."""
+        self._leaving = True
+        self.close()
 
     def play_or_pause(self) -> None:
         """Space."""
@@ -188,7 +217,7 @@ class MainWindow(QMainWindow):
         try:
             self.client.attach(self._watch.restart(), STARTING_MS)
         except UserError as error:
-            self._changed |= self.state.engine_gone(str(error))
+            self._lost(str(error))
 
     def larger(self) -> None:
         """Larger type."""
@@ -230,13 +259,18 @@ class MainWindow(QMainWindow):
 
     def _gone(self, sentence: str) -> None:
         if not self.state.gone:
-            self._changed |= self.state.engine_gone(f"{sentence} {tr(KEPT if self._watch else ATTACHES)}")
+            self._lost(f"{sentence} {tr(KEPT if self._watch else ATTACHES)}")
+
+    def _lost(self, sentence: str) -> None:
+        self._changed |= self.state.engine_gone(sentence)
+        if self.kiosk:
+            QTimer.singleShot(RESTART_MS, self, self.restart_engine)
 
     def _stillborn(self, sentence: str, first: bool) -> None:
         if first:
-            self.close()  # whoever opened the window tells what the engine said
+            self.leave()  # whoever opened the window tells what the engine said
         else:
-            self._changed |= self.state.engine_gone(sentence or tr("It ended while it was starting."))
+            self._lost(sentence or tr("It ended while it was starting."))
 
     def _send(self, message: Message) -> None:
         optional = message["op"] == "painted"
@@ -328,7 +362,12 @@ class MainWindow(QMainWindow):
         kept.sync()
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Keep settings, end the engine if it is ours, close the line."""
+        """Keep settings, end the engine if it is ours, close the line. A kiosk stays, unless it was told to `leave`."""
+        if self.kiosk and not self._leaving:
+            event.ignore()
+            return
+        if self.visitors:
+            self.visitors.stop()
         self._frames.stop()
         self._restyle.stop()
         self._keep()

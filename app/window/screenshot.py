@@ -39,4 +39,4 @@ class Screenshot(QObject):
 
     def _take(self) -> None:
         self.saved = self._window.grab().save(str(self._path))
-        self._window.close()
+        self._window.leave()

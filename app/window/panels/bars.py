@@ -37,6 +37,8 @@ class ConfidenceBars(QWidget):
         self._ground: QPixmap | None = None
         self._track: QRect | None = None
         self._dragging = False
+        self.locked = False
+        """Whether the line stays where it is."""
 
     def sizeHint(self) -> QSize:
         """Comfortable rows for eleven classes."""
@@ -71,6 +73,11 @@ class ConfidenceBars(QWidget):
         if not self._dragging and threshold != self.threshold:
             self.threshold = threshold
             self.update()
+
+    def lock(self) -> None:
+        """The line cannot be dragged any more."""
+        self.locked = True
+        self.setToolTip(tr("Confidence of every gesture"))
 
     def track(self) -> QRect:
         """The area that the bars of 0 to 100 % may fill."""
@@ -156,7 +163,7 @@ class ConfidenceBars(QWidget):
         self._ground = self._track = None
 
     def _near_line(self, x: float) -> bool:
-        return bool(self.labels) and abs(x - self.line_x()) <= self._scale.px(GRAB_PX)
+        return bool(self.labels) and not self.locked and abs(x - self.line_x()) <= self._scale.px(GRAB_PX)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Take hold of the line."""

@@ -58,6 +58,9 @@ class Panel(QFrame):
         self.scale = scale
         self._space()
 
+    def lock(self) -> None:
+        """Take away, for good, what visitors could break a demonstration with (kiosk.py)."""
+
     def get_settings(self) -> dict[str, Any]:
         """What the user set here, as JSON values."""
         return {}

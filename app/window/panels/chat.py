@@ -162,6 +162,21 @@ class ChatPanel(Panel):
         self.column.addLayout(line)
         self.column.addLayout(self.options)
 
+    def lock(self) -> None:
+        """Ask, stop and clear; nothing else."""
+        for control in (self.copy, self.seed, self.temperature, self.top_k, self.tokens):
+            control.hide()
+        for field in (self.prompt, self.transcript):
+            field.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
+
+    def forget(self) -> None:
+        """Begin anew for the next visitor: nothing half written, nothing said, nothing remembered."""
+        self.prompt.clear()
+        if self.state.chat_busy:
+            self.stop()
+        if self.state.turns or self.state.status.memory_age:
+            self.clear_memory()
+
     def send(self) -> None:
         """Ask, if there is something to ask and nobody is talking."""
         prompt = self.prompt.text().strip()

@@ -39,6 +39,7 @@ class EventsPanel(Panel):
         super().__init__(state, tr("Events"), parent)
         self.view = EventView(self)
         self.view.overlay.pressed.connect(self._mend)
+        self.locked = False
         self.restartable = False
         """Whether the window can start an engine."""
         self.figures = QLabel()
@@ -120,11 +121,12 @@ class EventsPanel(Panel):
             return tr("No engine"), state.gone, tr(START_AGAIN) if self.restartable else ""
         if self._trouble:
             return tr("No picture"), self._trouble, ""
+        another = "" if self.locked else tr(OPEN_SOURCE)
         if state.source is None:
-            return tr("No source"), tr("Choose a camera, a recording, a network stream or the simulated person."), tr(OPEN_SOURCE)
+            return tr("No source"), tr("Choose a camera, a recording, a network stream or the simulated person."), another
         if state.source.state not in HEADINGS:
             return "", "", ""
-        return tr(HEADINGS[state.source.state]), state.source.sentence, tr(OPEN_SOURCE) if state.source.state == "failed" else ""
+        return tr(HEADINGS[state.source.state]), state.source.sentence, another if state.source.state == "failed" else ""
 
     def _mend(self) -> None:
         """The overlay's button."""
@@ -138,6 +140,12 @@ class EventsPanel(Panel):
         """The text over the picture too."""
         super().rescale(scale)
         self.view.overlay.rescale(scale)
+
+    def lock(self) -> None:
+        """One decay, one pair of colours, no other source."""
+        self.locked = True
+        self.decay.hide()
+        self.colours.hide()
 
     def get_settings(self) -> dict[str, Any]:
         """Decay and colours."""

@@ -97,6 +97,7 @@ class GesturePanel(Panel):
 
     def __init__(self, state: WindowState, parent: QWidget | None = None) -> None:
         super().__init__(state, tr("Gesture"), parent)
+        self._controls: list[QWidget] = []
         self.verdict = Verdict(self)
         self.bars = ConfidenceBars(self)
         self.ribbon = HistoryRibbon(self)
@@ -132,6 +133,7 @@ class GesturePanel(Panel):
         pair.addWidget(label)
         pair.addWidget(spin)
         self.header.addLayout(pair)
+        self._controls += [label, spin]
         return spin
 
     def refresh(self, changed: Topic) -> None:
@@ -148,6 +150,12 @@ class GesturePanel(Panel):
             self.verdict.show_decision(decision, theme.class_colour(max(best, 0)))
             self.bars.show_scores(decision.scores if decision else (), best)
             self.ribbon.show_history(state.history, state.labels)
+
+    def lock(self) -> None:
+        """The gates stay as they are."""
+        for control in self._controls:
+            control.hide()
+        self.bars.lock()
 
     def _show_settings(self) -> None:
         settings = self.state.settings

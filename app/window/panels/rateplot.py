@@ -84,7 +84,7 @@ class RatePlot(pg.PlotWidget):
             axis.setTextPen(theme.MUTED)
             axis.setPen(theme.PANEL if name == "left" else theme.LINE)
             axis.setTickPen(theme.LINE)
-            axis.setStyle(tickLength=0, hideOverlappingLabels=END_PX)  # the ends have labels too
+            axis.setStyle(tickLength=0, tickTextOffset=5, hideOverlappingLabels=END_PX)  # the ends have labels too
         axes["left"].setGrid(255)
         box.sigRangeChangedManually.connect(self._moved)
         self.follow()

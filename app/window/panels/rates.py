@@ -29,6 +29,7 @@ class RatesPanel(Panel):
         super().__init__(state, tr("Event rate"), parent)
         self.plot: RatePlot | None = None
         self._loader: threading.Thread | None = None
+        self._locked = False
         self._place = QWidget()
         self._place.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.column.addWidget(self._place, 1)
@@ -54,10 +55,17 @@ class RatesPanel(Panel):
                 "Wheel and mouse zoom and move it; a double click shows all again."
             )
         )
+        if self._locked:
+            self.plot.lock()
+            self.plot.setToolTip("")
         self.plot.setMinimumSize(self._place.minimumSize())
         self.plot.rescale(self.scale)
         self.column.replaceWidget(self._place, self.plot)
         self._place.deleteLater()
+
+    def lock(self) -> None:
+        """No zooming and panning."""
+        self._locked = True
 
     def refresh(self, changed: Topic) -> None:
         """One more point."""

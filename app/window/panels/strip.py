@@ -81,6 +81,7 @@ class StripPanel(Panel):
         self.row.addWidget(record)
         self.row.addWidget(self.help)
         self.column.addLayout(self.row)
+        self._arrow = "  ▾"
         self._beat = (-1, 0.0)
         self._pulse = False
         self._now_s = 0.0
@@ -178,13 +179,13 @@ class StripPanel(Panel):
         if not self.state.connected:
             return f" {tr('No engine') if self.state.gone else tr('Starting ...')}"
         if source is None:
-            return f" {tr('No source')}  ▾"
+            return f" {tr('No source')}{self._arrow}"
         state = tr(STATES.get(source.state, source.state))
         title = shortened(source.title or source.spec, length)
         if not title:  # it never opened
-            return f" {state.upper()}  ▾"
+            return f" {state.upper()}{self._arrow}"
         kind = tr(KINDS.get(source.kind, source.kind.upper()))
-        return f" {kind}  {title}{'' if source.state == 'live' else f' ({state})'}  ▾"
+        return f" {kind}  {title}{'' if source.state == 'live' else f' ({state})'}{self._arrow}"
 
     def _show_source(self, text: str) -> None:
         source = self.state.source
@@ -222,6 +223,14 @@ class StripPanel(Panel):
         if runtime.activity == runtime.activity:
             tip += number(tr("; {share:.1f} % of units fired").format(share=runtime.activity * 100))
         self.runtime.setToolTip(tip)
+
+    def lock(self) -> None:
+        """It only tells."""
+        self.source.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self.source.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._arrow = ""
+        for control in (self.filters, self.record, self.help):
+            control.hide()
 
     def rescale(self, scale: Scale) -> None:
         """Even distances; widths that must not change while figures do."""

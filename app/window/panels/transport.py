@@ -87,7 +87,13 @@ class TransportPanel(Panel):
         self._throttle.setSingleShot(True)
         self._throttle.setInterval(SEEK_MS)
         self._throttle.timeout.connect(self._send_seek)
+        self.locked = False
         self.setVisible(False)
+
+    def lock(self) -> None:
+        """Not there."""
+        self.locked = True
+        self.hide()
 
     def _button(self, text: str, tip: str, action: Any) -> QPushButton:
         button = QPushButton(text)
@@ -160,9 +166,9 @@ class TransportPanel(Panel):
         """Appear for recordings; show what the engine does."""
         source = self.state.source
         recording = source is not None and source.open and not source.live
-        if self.isHidden() == recording:
-            self.setVisible(recording)
-        if not recording:
+        if self.isHidden() == (recording and not self.locked):
+            self.setVisible(not self.locked and recording)
+        if self.isHidden():
             return
         status = self.state.status
         playing = status.playing and self.state.connected and source is not None and source.state != "ended"
