@@ -22,8 +22,8 @@ from pipeline.formats.aedat4 import Aedat4Reader
 
 
 @contextmanager
-def engine(*arguments: str, code: int = 0) -> Iterator["subprocess.Popen[bytes]"]:
-    """An engine in a process of its own, ready for windows; ends with `code`."""
+def engine(*arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """An engine in a process of its own, ready for windows; ends well."""
     command = [sys.executable, "-m", "app.cli", "run", "--stay", "--quiet", *arguments]
     process = subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL)
     try:
@@ -31,7 +31,7 @@ def engine(*arguments: str, code: int = 0) -> Iterator["subprocess.Popen[bytes]"
         yield process
     finally:
         process.terminate()
-        assert process.wait(20) == code
+        assert process.wait(20) == 0
 
 
 def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
@@ -120,7 +120,7 @@ def test_an_engine_that_cannot_start_gives_its_own_sentence_and_code_and_no_wind
 
 
 def test_the_window_of_a_source_that_is_not_there_opens_and_says_so(tmp_path: Path, qtbot: QtBot) -> None:
-    with engine("--source", str(tmp_path / "missing.aedat4"), code=1) as process:
+    with engine("--source", str(tmp_path / "missing.aedat4")) as process:
         window = MainWindow(session.folder_of(process.pid))
         qtbot.addWidget(window)
         window.show()
@@ -130,6 +130,18 @@ def test_the_window_of_a_source_that_is_not_there_opens_and_says_so(tmp_path: Pa
         window.client.send({"op": "source", "spec": "simulated:1"})
         qtbot.waitUntil(lambda: window.events.view.heading == "" and window.state.decision is not None, timeout=30_000)
         window.close()
+
+
+def test_a_german_kiosk_shows_events_and_ends_when_it_is_told_to(simulated_wave: Path, sessions: Path) -> None:
+    command = [sys.executable, "-m", "app.cli", "gui", "--kiosk", "--lang", "de", "--timing", "--source", str(simulated_wave)]
+    begun = time.monotonic()
+    with subprocess.Popen(command, env=environment(QT_QPA_PLATFORM="offscreen"), stderr=subprocess.PIPE, text=True) as window:
+        assert window.stderr is not None
+        said = next(line for line in window.stderr if line.startswith("egret: first frame "))
+        assert begun < float(said.split()[-1]) < time.monotonic()
+        window.terminate()
+        assert window.wait(20) == 0
+    assert list(sessions.iterdir()) == []
 
 
 def test_without_a_screen_the_application_says_so_and_runs_headless(simulated_wave: Path) -> None:
