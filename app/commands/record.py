@@ -1,6 +1,7 @@
 """`egret record`: from a source straight to an AEDAT 4 file (ZSTD), without networks."""
 
 import argparse
+import sys
 import threading
 import time
 from pathlib import Path
@@ -55,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
                     raise UserError(item.sentence, item.exit_code)
                 code = item.exit_code or code
                 if item.sentence:
-                    bar.write(f"egret: {item.sentence}")
+                    bar.write(f"egret: {item.sentence}", file=sys.stderr)
                 if item.state == "ended":
                     break
     finally:

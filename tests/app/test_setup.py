@@ -55,7 +55,9 @@ class Project:
     def sh(self, *arguments: str, cwd: Path | None = None, **more: str) -> "subprocess.CompletedProcess[str]":
         """Run one of the scripts."""
         known = {"PATH": str(self.stub), "STUB": str(self.stub), **more}
-        return subprocess.run(["sh", *arguments], cwd=cwd or self.folder, env=known, capture_output=True, text=True, timeout=60, check=False)
+        return subprocess.run(
+            ["sh", *arguments], cwd=cwd or self.folder, env=known, capture_output=True, text=True, timeout=60, check=False
+        )
 
     def set_up(self, extras: str = "", **more: str) -> list[str]:
         """Run environment.sh; what it asked Python for."""

@@ -1,0 +1,175 @@
+"""Promises of `egret evaluate`: what is counted is what was read, and damage is never hidden."""
+
+import gzip
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commandline import egret, lines
+
+from app.cli import run_command
+from app.engine.models import Models
+from app.evaluation import language
+from models import checkpoint
+from models.tokenizer import Tokenizer
+from pipeline.errors import USAGE, UserError
+
+TEXT = "the person waves\nand the camera sees it\n"
+NAMES = ["<eos>", "=", "Robert", "is", "an"]
+IDS = [0, 1, 2, 1, 0, 0, 2, 3, 4, 0]
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> Tokenizer:
+    return Models().tokenizer()
+
+
+def test_a_text_is_measured_by_the_word_and_by_the_token(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(TEXT)
+    ended = egret("evaluate", "language", "--data", tmp_path / "text.txt", "--json")
+    assert ended.returncode == 0, ended.stderr
+    (said,) = lines(ended)
+    assert said["words"] == 8 + 2
+    assert said["perplexity"] ** said["words"] == pytest.approx(said["perplexity_token"] ** said["tokens"])
+    assert said["runtime"] == "host"
+
+
+def test_words_are_those_of_the_part_that_was_read(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    (tmp_path / "text.txt").write_text("one two three\n" + "supercalifragilistic " * 100)
+    limit = 1 + len(tokenizer.encode("one two three\n"))
+    said = language.evaluate(Models(), tmp_path / "text.txt", limit=limit)
+    assert (said["tokens"], said["words"]) == (limit - 1, 4)
+
+
+def test_speakers_are_words_of_a_conversation(tokenizer: Tokenizer) -> None:
+    tokens = language.encode(tokenizer, "user: how are you\nbot: fine\n\nuser: bye\nbot: bye\n")
+    assert language.count_words(tokenizer, tokens) == 4 + 2 + 2 + 2
+
+
+@pytest.mark.parametrize("tokens", ["1", "0", "-3", "many"])
+def test_fewer_than_two_tokens_are_refused(tokens: str) -> None:
+    with pytest.raises(UserError, match="--tokens") as caught:
+        run_command(["evaluate", "language", "--data", "text.txt", "--tokens", tokens])
+    assert caught.value.exit_code == USAGE
+
+
+@pytest.mark.parametrize("text", ["", "user: a\nneither of them\n"])
+def test_a_text_that_cannot_be_measured_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(text)
+    with pytest.raises(UserError, match="text"):
+        language.evaluate(Models(), tmp_path / "text.txt")
+
+
+def ids(folder: Path, numbers: list[int]) -> Path:
+    """A small WikiText-2 as ids."""
+    folder.mkdir()
+    np.save(folder / language.IDS, np.array(numbers))
+    (folder / language.NAMES).write_text("".join(f"{name}\n" for name in NAMES))
+    return folder
+
+
+def test_every_eos_is_one_end_of_line(tmp_path: Path, tokenizer: Tokenizer) -> None:
+    text = language.read(ids(tmp_path / "wiki", IDS))
+    assert text == "\n= Robert =\n\nRobert is an\n"
+    assert language.count_words(tokenizer, language.encode(tokenizer, text)) == len(IDS)
+
+
+def test_ids_in_an_archive_are_the_text_of_their_folder(tmp_path: Path) -> None:
+    folder = ids(tmp_path / "wiki", IDS)
+    with tarfile.open(tmp_path / "wiki.tar.gz", "w:gz") as archive:
+        archive.add(folder, "wikitext-2")
+    assert language.read(tmp_path / "wiki.tar.gz") == language.read(folder)
+
+
+def test_the_test_set_of_wikitext_2_has_the_standards_number_of_words(shared_data: Path, tokenizer: Tokenizer) -> None:
+    text = language.read(shared_data / "text/wikitext-2/wikitext-2.tar.gz")
+    assert language.count_words(tokenizer, language.encode(tokenizer, text)) == 245_569
+
+
+def beyond(folder: Path) -> None:
+    np.save(folder / language.IDS, np.array([0, len(NAMES) + 1]))
+
+
+def negative(folder: Path) -> None:
+    np.save(folder / language.IDS, np.array([0, -1]))
+
+
+def fractions(folder: Path) -> None:
+    np.save(folder / language.IDS, np.array([0.0, 1.0]))
+
+
+def objects(folder: Path) -> None:
+    np.save(folder / language.IDS, np.array([{}], dtype=object), allow_pickle=True)
+
+
+def too_large(folder: Path) -> None:
+    whole = (folder / language.IDS).read_bytes()
+    header = whole.replace(b"(10,)", b"(9999999999999,)")
+    (folder / language.IDS).write_bytes(header)
+
+
+def absent(folder: Path) -> None:
+    (folder / language.NAMES).unlink()
+
+
+@pytest.mark.parametrize("spoil", [beyond, negative, fractions, objects, too_large, absent])
+def test_ids_that_stand_for_no_text_are_refused(spoil: Callable[[Path], None], tmp_path: Path) -> None:
+    folder = ids(tmp_path / "wiki", IDS)
+    spoil(folder)
+    with pytest.raises(UserError, match="cannot be read"):
+        language.read(folder)
+
+
+def test_archives_that_are_none_or_lack_a_member_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.tar.gz").write_bytes(b"no archive")
+    with tarfile.open(tmp_path / "b.tar.gz", "w:gz") as archive:
+        archive.add(ids(tmp_path / "wiki", IDS) / language.IDS, language.IDS)
+    (tmp_path / "c.txt.gz").write_bytes(gzip.compress(b"words " * 1000)[:-20])
+    for name in ("a.tar.gz", "b.tar.gz", "c.txt.gz"):
+        with pytest.raises(UserError, match="cannot be read"):
+            language.read(tmp_path / name)
+
+
+def test_a_damaged_recording_is_evaluated_as_far_as_it_goes_and_ends_as_partial(simulated_wave: Path, tmp_path: Path) -> None:
+    whole = simulated_wave.read_bytes()
+    (tmp_path / "a.aedat4").write_bytes(whole)
+    (tmp_path / "b.aedat4").write_bytes(whole[: len(whole) // 2])
+    ended = egret("evaluate", "gesture", "--data", tmp_path, "--label", "right_hand_wave", "--json")
+    assert ended.returncode == 3, ended.stderr
+    (said,) = lines(ended)
+    assert (said["recordings"], said["damaged"]) == (2, 1)
+    good, bad = said["files"]
+    assert not good["damage"]
+    assert bad["damage"]
+    assert 0 < bad["windows"] < good["windows"]
+
+
+def test_a_whole_recording_is_evaluated_and_mirrored(simulated_wave: Path) -> None:
+    for mirror in ((), ("--mirror",)):
+        ended = egret("evaluate", "gesture", "--data", simulated_wave, "--label", "right_hand_wave", "--json", *mirror)
+        assert ended.returncode == 0, ended.stderr
+        (said,) = lines(ended)
+        assert (said["recordings"], said["damaged"], said["mirror"]) == (1, 0, bool(mirror))
+        assert said["windows"] == pytest.approx(80, abs=1)
+
+
+def weights(folder: Path, tokenizer: str) -> Path:
+    """The bundled language weights, with another name for their tokenizer."""
+    tensors, metadata = checkpoint.load(Models().language_path)
+    metadata["config"]["tokenizer"] = tokenizer
+    checkpoint.save(folder / "language.safetensors", tensors, metadata)
+    return folder / "language.safetensors"
+
+
+@pytest.mark.parametrize("name", ["../language.tokenizer.json", "/etc/hostname", "..", ""])
+def test_weights_cannot_name_a_tokenizer_outside_their_folder(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="beside them"):
+        Models(language=weights(tmp_path, name)).tokenizer()
+
+
+def test_a_tokenizer_of_another_size_is_refused(tmp_path: Path) -> None:
+    Tokenizer.train(["a few words"], 300).save(tmp_path / "small.json")
+    with pytest.raises(UserError, match="tokens"):
+        Models(language=weights(tmp_path, "small.json")).tokenizer()
