@@ -44,7 +44,7 @@ def test_a_number_out_of_range_is_a_usage_error_that_names_its_option(
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("text", ["a" * 300, "a" * 5000, "a\0b", "simulated:" + "x" * 300, "tcp://" + "x" * 300])
+@pytest.mark.parametrize("text", ["a" * 300, "a" * 5000, "a\0b", "unix:a\0b", "simulated:" + "x" * 300, "tcp://" + "x" * 300])
 def test_a_source_of_any_length_is_refused_with_a_short_sentence(text: str) -> None:
     with pytest.raises(UserError) as caught:
         parse_spec(text)

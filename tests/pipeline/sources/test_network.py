@@ -196,11 +196,10 @@ def test_nobody_there_is_said_once_and_tried_for_ever(monkeypatch: pytest.Monkey
 
 
 def test_an_address_that_cannot_be_gets_a_sentence() -> None:
-    for path in ("/" + "x" * 200, "a\0b"):
-        client = Client(f"unix:{path}")
-        with closing(client.source):
-            client.until(lambda c: bool(c.notices))
-        assert client.notices[0].state == "waiting"
+    client = Client(f"unix:/{'x' * 200}")
+    with closing(client.source):
+        client.until(lambda c: bool(c.notices))
+    assert client.notices[0].state == "waiting"
 
 
 def test_an_unknown_computer_gets_a_sentence() -> None:
