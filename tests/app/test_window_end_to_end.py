@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from commandline import dv_count, egret, environment
+from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from app.commands.gui import EngineProcess
@@ -42,6 +44,27 @@ def wait_for(condition: Callable[[], bool], what: str, seconds: float = 60) -> N
         time.sleep(0.02)
 
 
+def pixels(picture: QImage, window: QWidget, widget: QWidget) -> np.ndarray:
+    """The part of `window`'s `picture` that `widget` takes, uint8 [height, width, 4]."""
+    corner = widget.mapTo(window, widget.rect().topLeft())
+    whole = picture.convertToFormat(QImage.Format.Format_RGB32)
+    raw = np.frombuffer(whole.constBits(), np.uint8).reshape(whole.height(), whole.bytesPerLine() // 4, 4)
+    return raw[corner.y() : corner.y() + widget.height(), corner.x() : corner.x() + widget.width()].copy()
+
+
+def unattached(window: MainWindow, qtbot: QtBot) -> QImage:
+    """A picture of a window like `window` that has no engine."""
+    with tempfile.TemporaryDirectory() as nowhere:
+        other = MainWindow(Path(nowhere))
+        qtbot.addWidget(other)
+        other.resize(window.size())
+        other.show()
+        qtbot.wait(100)
+        picture = other.grab().toImage()
+        other.close()
+        return picture
+
+
 def test_the_window_shows_events_a_label_and_text_of_a_real_wave_while_the_model_writes(wave_near: list[Path], qtbot: QtBot) -> None:
     with engine("--source", str(wave_near[0]), "--loop") as process:
         window = MainWindow(session.folder_of(process.pid))
@@ -53,11 +76,12 @@ def test_the_window_shows_events_a_label_and_text_of_a_real_wave_while_the_model
         decided = window.state.decision
         qtbot.waitUntil(lambda: window.state.decision is not decided, timeout=10_000)
         qtbot.wait(300)
-        picture = window.grab().toImage()
-        view = window.events.view
-        corner = view.mapTo(window, view.rect().topLeft())
-        colours = {picture.pixel(corner.x() + x, corner.y() + y) for x in range(0, view.width(), 3) for y in range(0, view.height(), 3)}
-        assert len(colours) > 20, "the event view is blank"
+        picture, blank = window.grab().toImage(), unattached(window, qtbot)
+        events = pixels(picture, window, window.events.view)
+        assert (np.ptp(events[..., :3].astype(int), axis=2) > 80).sum() > 300, "no pixel has the colour of a polarity"
+        for widget in (window.events.view, window.gesture.verdict, window.gesture.bars, window.chat.transcript):
+            shown, bare = pixels(picture, window, widget), pixels(blank, window, widget)
+            assert (shown != bare).any(axis=2).sum() > 300, f"{type(widget).__name__} shows nothing"
         assert window.gesture.verdict.reason not in ("", "nothing has been decided yet")
         assert "hello" in window.chat.transcript.toPlainText()
         window.close()
@@ -69,10 +93,12 @@ def test_killing_the_window_stops_neither_recognition_nor_recording_and_a_new_wi
     out = tmp_path / "kept.aedat4"
     with engine("--source", str(wave_near[0]), "--loop", "--record", str(out)) as process:
         command = [sys.executable, "-m", "app.cli", "gui", "--attach"]
-        window = subprocess.Popen(command, env=environment(QT_QPA_PLATFORM="offscreen"))
-        wait_for(lambda: out.exists() and out.stat().st_size > 50_000, "the recording to grow")
-        os.kill(window.pid, signal.SIGKILL)
-        window.wait(10)
+        environ = environment(QT_QPA_PLATFORM="offscreen")
+        with subprocess.Popen([*command, "--timing"], env=environ, stderr=subprocess.PIPE, text=True) as window:
+            assert window.stderr
+            assert any("first frame" in line for line in window.stderr), "the window has shown nothing"
+            wait_for(lambda: out.exists() and out.stat().st_size > 50_000, "the recording to grow")
+            os.kill(window.pid, signal.SIGKILL)
         size = out.stat().st_size
         wait_for(lambda: out.stat().st_size > size + 50_000, "the recording to go on")
         picture = tmp_path / "again.png"
