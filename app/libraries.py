@@ -6,7 +6,10 @@ The lists were found one by one on a bare Debian 12.
 
 import ctypes
 import os
+import re
+import socket
 import sys
+from pathlib import Path
 
 QT = {
     "libglib-2.0.so.0": "libglib2.0-0",
@@ -51,9 +54,34 @@ def screen() -> str:
         return "x11" if platform == "xcb" else platform
     if not sys.platform.startswith("linux"):
         return "native"
-    if os.environ.get("WAYLAND_DISPLAY"):
+    if (name := os.environ.get("WAYLAND_DISPLAY")) and _answers(str(Path(os.environ.get("XDG_RUNTIME_DIR", "/")) / name)):
         return "wayland"
-    return "x11" if os.environ.get("DISPLAY") else ""
+    return "x11" if _x11_answers(os.environ.get("DISPLAY", "")) else ""
+
+
+def _x11_answers(display: str) -> bool:
+    """Whether an X server listens at `display`: one that does not (an old DISPLAY in a terminal) makes Qt abort."""
+    match = re.fullmatch(r"(?P<host>.*):(?P<number>\d{1,5})(\.\d+)?", display)
+    if match is None:
+        return False
+    if match["host"] in ("", "unix"):
+        path = f"/tmp/.X11-unix/X{match['number']}"
+        return _answers(path) or _answers(f"\0{path}")
+    try:
+        socket.create_connection((match["host"], 6000 + int(match["number"])), timeout=2).close()
+    except (OSError, OverflowError):
+        return False
+    return True
+
+
+def _answers(path: str) -> bool:
+    """Whether somebody listens at the UNIX socket `path`."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+        except OSError:
+            return False
+    return True
 
 
 def missing_for_window() -> list[str]:

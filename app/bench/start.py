@@ -4,17 +4,15 @@ The window says itself when that picture was on screen (`egret gui --timing`), o
 processes is given beside it, because on a busy machine only that can be compared; it includes taking leave.
 """
 
-import os
 import resource
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import assets
-from app.commands.common import DEMO
+from app.commands.common import DEMO, as_process
 from pipeline.errors import UserError
 from pipeline.latency import percentiles
 
@@ -25,20 +23,27 @@ def run(seconds: float = 3.0) -> dict[str, Any]:
     """Figures over RUNS starts; the window takes its picture as soon as it has painted events, and ends."""
     with tempfile.TemporaryDirectory(prefix="egret-") as folder:
         took, cpu = zip(*(_start(Path(folder)) for _ in range(RUNS)), strict=True)
-    p50, p95 = percentiles(list(took))
-    figures = {"median s": round(p50, 2), "p95 s": round(p95, 2), "median CPU s": round(percentiles(list(cpu))[0], 2), "runs": RUNS}
+    figures = {
+        "median s": round(percentiles(took)[0], 2),
+        "slowest s": round(max(took), 2),
+        "median CPU s": round(percentiles(cpu)[0], 2),
+        "runs": RUNS,
+    }
     return {"start to first painted frame": figures}
 
 
 def _start(folder: Path) -> tuple[float, float]:
     """(seconds from the start of the process to its first picture with events, seconds of processor time of it and its children)."""
-    environment = dict(os.environ, EGRET_SESSIONS=str(folder))
+    command, environment = as_process("gui", "--source", str(assets.path(DEMO)), "--timing", "--after", "0")
+    command += ["--screenshot", str(folder / "first.png")]
+    environment["EGRET_SESSIONS"] = str(folder)
     environment.setdefault("QT_QPA_PLATFORM", "offscreen")
-    command = [sys.executable, "-m", "app.cli", "gui", "--source", str(assets.path(DEMO)), "--timing"]
-    command += ["--screenshot", str(folder / "first.png"), "--after", "0"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begun = time.monotonic()
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    try:
+        ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    except subprocess.TimeoutExpired:
+        raise UserError("The window did not open within a minute: try `egret gui --timing` by hand.") from None
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
     for line in ended.stderr.splitlines():

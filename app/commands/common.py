@@ -4,7 +4,9 @@ import argparse
 import contextlib
 import json
 import math
+import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -102,3 +104,13 @@ def default_source() -> str:
 def json_line(message: dict[str, Any], model: dict[str, str] | None = None) -> None:
     """Print `message` as one line, with Egret's version and the model it came from."""
     print(json.dumps(message | {"version": app.__version__, "model": model}, ensure_ascii=False), flush=True)
+
+
+def as_process(*arguments: str) -> tuple[list[str], dict[str, str]]:
+    """Command line and environment that run ``egret ARGUMENTS`` in a process of its own, wherever the caller stands.
+
+    The present folder stays out of the search path (-P): it may hold an `app` of somebody else's.
+    """
+    root = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+    return [sys.executable, "-P", "-m", "app.cli", *arguments], dict(os.environ, PYTHONPATH=path)

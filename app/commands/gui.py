@@ -14,10 +14,12 @@ from typing import BinaryIO
 
 from app import libraries
 from app.commands import run as headless
-from app.commands.common import add_runtime, add_source, default_source
+from app.commands.common import add_runtime, add_source, as_process, default_source
 from pipeline.errors import FAILED, USAGE, UserError
 
 STOP_S = 10.0
+WINDOW_S = 60
+"""An engine that was started for a window ends by itself if none has come by then (Qt may end this process without a word)."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.source:
         parse_spec(arguments.source)
+    if arguments.screenshot and not arguments.screenshot.absolute().parent.is_dir():
+        raise UserError(f"There is no folder {arguments.screenshot.parent} for the screenshot: make it or name another.", USAGE)
     if not libraries.screen():
         return _headless(arguments)
     if absent := libraries.missing_for_window():
@@ -78,7 +82,7 @@ def _window(arguments: argparse.Namespace, folder: Path, engine: "EngineProcess 
 
 def _with_engine(arguments: argparse.Namespace, attached: Path | None) -> int:
     """Attach the window to the engine that runs or to a new one; an engine that was started here ends with the window."""
-    with tempfile.TemporaryFile() as said, EngineProcess(_engine_command(arguments), said) as engine:
+    with tempfile.TemporaryFile() as said, EngineProcess(_engine_arguments(arguments), said) as engine:
         code = _window(arguments, attached or engine.start(), engine)
         engine.end()
         if failed := engine.failure():
@@ -86,18 +90,18 @@ def _with_engine(arguments: argparse.Namespace, attached: Path | None) -> int:
     return code
 
 
-def _engine_command(arguments: argparse.Namespace) -> list[str]:
+def _engine_arguments(arguments: argparse.Namespace) -> list[str]:
     source = arguments.source or default_source()
-    command = [sys.executable, "-m", "app.cli", "run", "--source", source, "--runtime", arguments.runtime, "--stay", "--quiet"]
-    return command if arguments.source else [*command, "--loop"]
+    chosen = ["run", "--source", source, "--runtime", arguments.runtime, "--stay", "--quiet", "--window-within", str(WINDOW_S)]
+    return chosen if arguments.source else [*chosen, "--loop"]
 
 
 class EngineProcess:
     """The engine as a child of this process: `app.window.keeper.EngineKeeper`. Nothing runs until `start`."""
 
-    def __init__(self, command: list[str], said: BinaryIO) -> None:
-        """`command` starts an engine; `said` is an empty file that takes what it says on stderr."""
-        self._command, self._said = command, said
+    def __init__(self, arguments: list[str], said: BinaryIO) -> None:
+        """``egret ARGUMENTS`` starts an engine; `said` is an empty file that takes what it says on stderr."""
+        self._arguments, self._said = arguments, said
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> "EngineProcess":
@@ -119,9 +123,9 @@ class EngineProcess:
         self._said.seek(0)
         self._said.truncate()
         # A session of its own: Ctrl-C in the terminal closes the window, and the window tells the engine.
-        self._process = subprocess.Popen(
-            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=self._said, start_new_session=True
-        )
+        command, environment = as_process(*self._arguments)
+        quiet = subprocess.DEVNULL
+        self._process = subprocess.Popen(command, env=environment, stdin=quiet, stdout=quiet, stderr=self._said, start_new_session=True)
         return session.folder_of(self._process.pid)
 
     def restart(self) -> Path:

@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", type=Path, metavar="FILE", help="gesture weights (default: the bundled ones)")
     parser.add_argument("--language-weights", type=Path, metavar="FILE", help="language weights (default: the bundled ones)")
     parser.add_argument("--stay", action="store_true", help="go on when the source has ended, for windows to steer")
+    parser.add_argument("--window-within", type=duration, metavar="SEC", help="end if no window has attached by then")
     parser.add_argument("--quiet", action="store_true", help="print no decisions, only the summary")
 
 
@@ -39,6 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         loop=arguments.loop,
         duration=arguments.duration,
         stay=arguments.stay,
+        window_within=arguments.window_within,
         record=arguments.record,
         threshold=arguments.threshold,
         gesture_weights=arguments.weights,

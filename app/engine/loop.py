@@ -12,6 +12,7 @@ with the traceback in the log; a source that dies is not (`pipeline.sources.supe
 
 import contextlib
 import logging
+import math
 import queue
 import threading
 import time
@@ -49,6 +50,8 @@ class EngineSettings:
     """Seconds of sensor time after which to end; None runs until the source ends."""
     stay: bool = False
     """Go on when the source has ended (a window may seek, or open another one)."""
+    window_within: float | None = None
+    """Seconds in which the first window must attach; None waits for none."""
     record: Path | None = None
     filters: FilterSettings = field(default_factory=FilterSettings)
     threshold: float | None = None
@@ -149,6 +152,7 @@ class Engine:
     def run(self) -> int:
         """Work until the source ends, the duration is over, or `stop`; the exit code."""
         next_status = 0.0
+        lonely_at = time.monotonic() + (math.inf if self.settings.window_within is None else self.settings.window_within)
         while not self._stop.is_set():
             with contextlib.suppress(queue.Empty):
                 order = self._orders.get(timeout=0.05)
@@ -160,6 +164,12 @@ class Engine:
             if now >= next_status:
                 next_status = now + STATUS_S
                 self._server.publish(snapshot.status(self))
+            if self._server.windows:
+                lonely_at = math.inf
+            elif now > lonely_at:
+                self.notice("error", "No window came to the engine that was started for one: try `egret gui` again, or `egret run`.")
+                self.exit_code = FAILED
+                self.stop()
         return self.exit_code
 
     # ---- source -----------------------------------------------------------------------------------------------------------------

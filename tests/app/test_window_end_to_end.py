@@ -120,9 +120,17 @@ def test_the_application_starts_takes_its_picture_and_leaves_nothing_running(sim
     assert list(sessions.iterdir()) == []
 
 
+def test_a_window_that_qt_cannot_open_leaves_no_engine_behind(simulated_wave: Path, sessions: Path) -> None:
+    arguments = ("run", "--stay", "--quiet", "--loop", "--source", simulated_wave, "--window-within", "1")
+    ended = egret(*arguments, timeout=60)
+    assert ended.returncode == 1
+    assert "No window came" in ended.stderr
+    assert list(sessions.iterdir()) == []
+
+
 def test_a_killed_engine_is_started_again_from_the_window_that_stays(simulated_wave: Path, qtbot: QtBot) -> None:
-    command = [sys.executable, "-m", "app.cli", "run", "--stay", "--quiet", "--loop", "--source", str(simulated_wave)]
-    with tempfile.TemporaryFile() as said, EngineProcess(command, said) as keeper:
+    arguments = ["run", "--stay", "--quiet", "--loop", "--source", str(simulated_wave)]
+    with tempfile.TemporaryFile() as said, EngineProcess(arguments, said) as keeper:
         window = MainWindow(keeper.start(), keeper=keeper)
         qtbot.addWidget(window)
         window.show()
@@ -170,8 +178,9 @@ def test_a_german_kiosk_shows_events_and_ends_when_it_is_told_to(simulated_wave:
     assert list(sessions.iterdir()) == []
 
 
-def test_without_a_screen_the_application_says_so_and_runs_headless(simulated_wave: Path) -> None:
-    kept = {name: value for name, value in environment().items() if name != "QT_QPA_PLATFORM"}
+@pytest.mark.parametrize("display", ["", ":987", "nonsense"])
+def test_without_a_screen_that_answers_the_application_says_so_and_runs_headless(display: str, simulated_wave: Path) -> None:
+    kept = {name: value for name, value in environment(DISPLAY=display).items() if name != "QT_QPA_PLATFORM"}
     command = [sys.executable, "-m", "app.cli", "gui", "--source", str(simulated_wave)]
     ended = subprocess.run(command, env=kept, capture_output=True, text=True, timeout=60, check=False)
     assert ended.returncode == 0, ended.stderr
