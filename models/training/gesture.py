@@ -41,7 +41,7 @@ HANDOVER = 0.5
 HELD_OUT = 192
 """Clips kept back."""
 OTHER = GESTURES.index("other_gestures")
-PRECISION = 0.85
+PRECISION = 0.9
 """Share of accepted answers that shall be right on held-out clips: decides the threshold."""
 Progress = Callable[[int, int, dict[str, float]], None]
 """Called after every step with (step, steps, figures)."""
