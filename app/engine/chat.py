@@ -49,8 +49,9 @@ class Chat:
         tokenizer: Tokenizer,
         on_message: Callable[[Message], None],
         on_crash: Callable[[BaseException], None],
+        pace_s: float = 0.0,
     ) -> None:
-        """`on_message` gets the ``token`` and ``chat`` messages of `app.protocol`, in this thread."""
+        """`on_message` gets the ``token`` and ``chat`` messages of `app.protocol`, in this thread. A token takes at least `pace_s`."""
         self.transcript: list[Message] = []
         self.memory_age = 0
         """Tokens the network has read and written since its memory was cleared."""
@@ -60,6 +61,7 @@ class Chat:
         self._tokenizer = tokenizer
         self._on_message = on_message
         self._on_crash = on_crash
+        self._pace_s = pace_s
         self._asked = 0
         self._stopped = 0
         """Prompts up to this number are not to be answered (any more)."""
@@ -160,8 +162,13 @@ class Chat:
         return "limit", limit, first_s
 
     def _step(self, token: int) -> npt.NDArray[np.float32]:
+        """One token through the network; what is left of its time is left to the other threads."""
+        begun = time.monotonic()
         self.memory_age += 1
-        return self._network.step(token)
+        logits = self._network.step(token)
+        if (rest_s := self._pace_s - (time.monotonic() - begun)) > 0:
+            time.sleep(rest_s)
+        return logits
 
     def _tell(self, number: int, index: int, text: str, said: Message) -> None:
         said["text"] += text
