@@ -51,7 +51,8 @@ class Chat:
         on_crash: Callable[[BaseException], None],
         pace_s: float = 0.0,
     ) -> None:
-        """`on_message` gets the ``token`` and ``chat`` messages of `app.protocol`, in this thread. A token takes at least `pace_s`."""
+        """`on_message` gets the ``token`` and ``chat`` messages of `app.protocol`, in this thread. Writing a token takes at
+        least `pace_s`; reading a prompt is not slowed."""
         self.transcript: list[Message] = []
         self.memory_age = 0
         """Tokens the network has read and written since its memory was cleared."""
@@ -158,17 +159,14 @@ class Chat:
             logits = self._step(token)
             self.tokens_per_s = (index + 1) / max(time.monotonic() - writing, 1e-9)
             self._tell(number, index, stream.feed(token), said)
+            if (rest_s := now + self._pace_s - time.monotonic()) > 0:
+                time.sleep(rest_s)  # what is left of the token's time is left to the other threads
         self._tell(number, limit, stream.finish(), said)
         return "limit", limit, first_s
 
     def _step(self, token: int) -> npt.NDArray[np.float32]:
-        """One token through the network; what is left of its time is left to the other threads."""
-        begun = time.monotonic()
         self.memory_age += 1
-        logits = self._network.step(token)
-        if (rest_s := self._pace_s - (time.monotonic() - begun)) > 0:
-            time.sleep(rest_s)
-        return logits
+        return self._network.step(token)
 
     def _tell(self, number: int, index: int, text: str, said: Message) -> None:
         said["text"] += text
