@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     sampling = Sampling(arguments.temperature, arguments.top_k, arguments.seed)
 
     def answer(text: str) -> Message:
+        """Ask, show the answer as it is written, and return what is known of it."""
         chat.ask(Prompt(text, sampling, arguments.tokens))
         while (message := messages.get()) is not None:
             if message["type"] == "token" and not arguments.json:
