@@ -2,7 +2,8 @@
 
 The window does not know how an engine is started; whoever opens the window (app/commands/gui.py) does and hands in an `EngineKeeper`.
 The connection tells at once when an engine goes (client.py). What it cannot tell is an engine that ended before it was ever reached, bad
-weights for instance: that is asked for twice a second. The first such engine closes the window, so that the command line can print the
+weights for instance: that is asked for twice a second. Reached means that it has spoken: its socket is there while it still loads, and a
+connection to that may break with nothing said. The first such engine closes the window, so that the command line can print the
 engine's own sentence; after a restart the sentence is shown and the button stays, because a way back without a restart of the program is
 the point (DESIGN.md section 3).
 """
@@ -10,7 +11,7 @@ the point (DESIGN.md section 3).
 from pathlib import Path
 from typing import Protocol
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 POLL_MS = 500
 
@@ -51,8 +52,9 @@ class EngineWatch(QObject):
         self._poll.timeout.connect(self._look)
         self._poll.start()
 
+    @Slot()
     def reached(self) -> None:
-        """A window is connected: from here on the connection tells."""
+        """The engine has spoken: from here on the connection tells."""
         self._poll.stop()
         self._first = False
 

@@ -81,7 +81,7 @@ class MainWindow(QMainWindow):
         self.client.gone.connect(self._gone)
         if self._watch:
             self._watch.stillborn.connect(self._stillborn)
-            self.client.connected.connect(self._watch.reached)
+            self.client.received.connect(self._watch.reached)
         for panel in self.panels.values():
             panel.command.connect(self._send)
         self._frames = QTimer(self)

@@ -235,6 +235,17 @@ def test_a_first_engine_that_ends_before_it_is_reached_closes_the_window_at_once
     qtbot.waitUntil(lambda: not window.isVisible())
 
 
+def test_a_first_engine_that_hangs_up_before_it_has_spoken_closes_the_window_at_once(qtbot: QtBot, folder: Path) -> None:
+    keeper, loading = Keeper(), EngineDouble(folder)
+    window = MainWindow(folder, keeper=keeper)
+    qtbot.addWidget(window)
+    window.show()
+    qtbot.waitUntil(lambda: window.client.is_connected)
+    loading.close()
+    keeper.dead = True
+    qtbot.waitUntil(lambda: not window.isVisible())
+
+
 def test_a_source_that_failed_offers_to_open_another_one(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
     engine.send({"type": "source", "state": "failed", "sentence": "There is no such file."})
     button = window.events.view.overlay.button
