@@ -1,10 +1,10 @@
-"""`egret bench [NAME]`: speed on this machine, printed with median and 95th percentile."""
+"""`egret bench [NAME]`: speed on this machine, printed with median and 95th percentile, and how real the simulator is."""
 
 import argparse
 import importlib
 from typing import Any
 
-from app.commands.common import add_json, json_line, real
+from app.commands.common import add_json, json_line, real, seed, whole
 from pipeline.errors import USAGE, UserError
 
 NAMES = {
@@ -14,9 +14,14 @@ NAMES = {
     "language": "tokens a second, alone and beside gesture recognition",
     "window": "frame rate of the window at 1 Mev/s with text streaming",
     "start": "cold start of the whole application to the first painted frame",
+    "realism": "simulated gestures beside real recordings, and judged by a network trained on real ones (minutes)",
 }
 
 MAX_SECONDS = 600
+MAX_CLIPS = 10_000
+CLIPS = 20
+FIRST_SEED = 3 << 30
+"""Beyond the seeds of training (from 0) and of its held-out clips (from 1 << 30)."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,6 +30,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--seconds", type=real(0, MAX_SECONDS, above=True), default=3.0, metavar="S", help="how long each measurement takes (default: 3)"
     )
+    parser.add_argument(
+        "--clips", type=whole(1, MAX_CLIPS), default=20, metavar="N", help="realism: clips a gesture and preset (default: 20)"
+    )
+    parser.add_argument("--seed", type=seed, default=3 << 30, metavar="N", help="realism: first seed (default: one that no training uses)")
     add_json(parser)
 
 
@@ -33,12 +42,13 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.name is not None and arguments.name not in NAMES:
         raise UserError(f"There is no benchmark {arguments.name!r}: choose one of {', '.join(NAMES)}.", USAGE)
     for name in [arguments.name] if arguments.name else NAMES:
-        figures = importlib.import_module(f"app.bench.{name}").run(arguments.seconds)
+        bench = importlib.import_module(f"app.bench.{name}")
+        figures = bench.run(arguments.clips, arguments.seed) if name == "realism" else bench.run(arguments.seconds)
         if arguments.json:
             json_line({"type": "bench", "name": name, "figures": figures})
         else:
             print(f"{name}: {NAMES[name]}")
-            print("\n".join(readable(figures)), flush=True)
+            print("\n".join(getattr(bench, "readable", readable)(figures)), flush=True)
     return 0
 
 
