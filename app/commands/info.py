@@ -10,16 +10,16 @@ from pipeline.errors import PARTIAL
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `egret info`."""
-    parser.add_argument("file", type=Path, help="an AEDAT 4 recording")
+    parser.add_argument("file", type=Path, help="a recording: AEDAT 4, 3.1 or 2.0")
     add_json(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Read the whole file and say what it holds; exit code 3 if a part of it is damaged."""
     from pipeline.door import Door
-    from pipeline.formats.aedat4 import Aedat4Reader
+    from pipeline.formats.opening import open_recording
 
-    with Aedat4Reader(arguments.file) as reader:
+    with open_recording(arguments.file) as reader:
         door = Door(reader.width, reader.height)
         events = on = repaired = refused = 0
         for packet in progress(reader.packets(), "reading", unit=" packets"):
@@ -31,6 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
         seconds = reader.duration_us / 1e6
         said = {
             "path": str(arguments.file),
+            "format": reader.format,
             "camera": reader.source,
             "width": reader.width,
             "height": reader.height,
@@ -46,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         json_line({"type": "info"} | said)
     else:
-        print(f"{arguments.file}: {said['camera']}, {said['width']} x {said['height']} pixels")
+        print(f"{arguments.file}: {said['format']} of a {said['camera'] or 'camera'}, {said['width']} x {said['height']} pixels")
         print(f"  {events:,} events in {seconds:.3f} s ({said['rate']:,.0f} a second, {said['on_share']:.0%} ON)")
         print(f"  {repaired:,} timestamps went backwards, {refused:,} events lie outside the sensor")
         print(f"  {reader.recovered or 'undamaged'}")

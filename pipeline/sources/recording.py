@@ -15,7 +15,8 @@ import numpy as np
 
 from pipeline.errors import PARTIAL, UserError
 from pipeline.events import Events, Packet, SourceInfo, join_events
-from pipeline.formats.aedat4 import Aedat4Reader
+from pipeline.formats.opening import open_recording
+from pipeline.formats.reader import Reader
 from pipeline.frames import WINDOW_US
 from pipeline.sources.base import Intake, Item, Notice, Options, check_speed, up_to_window
 
@@ -27,7 +28,7 @@ LAG_NS = 500_000_000
 
 
 class RecordingSource:
-    """Plays the AEDAT 4 recording at `path`."""
+    """Plays the recording at `path`, of any format that `pipeline.formats.opening` knows."""
 
     def __init__(self, spec: str, path: str, options: Options) -> None:
         self._spec = spec
@@ -38,12 +39,12 @@ class RecordingSource:
         self._loop = options.loop
         self._playing = not options.paused
         self._items: deque[Item] = deque()
-        self._reader: Aedat4Reader | None = None
+        self._reader: Reader | None = None
         self._ended = False
 
     def open(self) -> None:
         """Open the file; UserError if it cannot be played."""
-        self._reader = reader = Aedat4Reader(self._path)
+        self._reader = reader = open_recording(self._path)
         self._items.append(_info(self._spec, reader))
         start = self._options.position_us
         self._start(reader, reader.start_us + (start or 0), from_start=not start)
@@ -97,12 +98,12 @@ class RecordingSource:
                 raise UserError(f"A recording cannot {op}: it can play, pause, step, seek, change speed and loop.")
         self._anchor()
 
-    def _opened(self) -> Aedat4Reader:
+    def _opened(self) -> Reader:
         if self._reader is None:
             raise UserError(f"{self._spec} is not open.")
         return self._reader
 
-    def _seek(self, reader: Aedat4Reader, position_us: Any) -> None:
+    def _seek(self, reader: Reader, position_us: Any) -> None:
         if isinstance(position_us, bool) or not isinstance(position_us, int | float) or not math.isfinite(position_us):
             raise UserError(f"{position_us!r} is not a position in a recording: give microseconds from its start.")
         resumed = self._ended
@@ -112,7 +113,7 @@ class RecordingSource:
         if resumed:
             self._items.append(Notice("info", "live", f"Playing {reader.path.name}."))
 
-    def _start(self, reader: Aedat4Reader, from_us: int, *, from_start: bool) -> None:
+    def _start(self, reader: Reader, from_us: int, *, from_start: bool) -> None:
         """Go to sensor time `from_us`. From the start no packet is searched, and none is left out whose times went backwards."""
         self._intake.new_scene(reader.width, reader.height)
         self._packets: Iterator[Events] = reader.packets(None if from_start else from_us)
@@ -202,8 +203,8 @@ class RecordingSource:
             self._items.append(Notice("info", "ended", f"{reader.path.name} has ended."))
 
 
-def _info(spec: str, reader: Aedat4Reader) -> SourceInfo:
-    extra = {"camera": reader.source, "format": "AEDAT 4"}
+def _info(spec: str, reader: Reader) -> SourceInfo:
+    extra = {"camera": reader.source, "format": reader.format}
     if reader.event_count is not None:
         extra["events"] = str(reader.event_count)
     if reader.recovered:

@@ -36,7 +36,7 @@ def text(path: Path, good: Path) -> None:
 
 
 def other_format(path: Path, good: Path) -> None:
-    path.write_bytes(b"#!AER-DAT2.0\r\n# another format\r\n" + bytes(800))
+    path.write_bytes(b"#!AER-DAT3.0\r\n# another format\r\n" + bytes(800))
 
 
 def header_only(path: Path, good: Path) -> None:
