@@ -105,7 +105,7 @@ GERMAN: dict[str, str] = {
     "Network stream ...": "Netzwerkstrom ...",
     "Simulated person": "Simulierte Person",
     "Open a recording": "Aufnahme öffnen",
-    "Recordings (*.aedat4);;All files (*)": "Aufnahmen (*.aedat4);;Alle Dateien (*)",
+    "Recordings (*.aedat4 *.aedat);;All files (*)": "Aufnahmen (*.aedat4 *.aedat);;Alle Dateien (*)",
     "Network stream": "Netzwerkstrom",
     "Address of a dv-processing stream:": "Adresse eines dv-processing-Stroms:",
     "Runtime": "Laufzeitumgebung",

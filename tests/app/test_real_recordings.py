@@ -33,6 +33,14 @@ def test_every_window_of_every_real_recording_gets_a_decision_and_every_event_is
         assert engine.recognition.totals.skipped == 0
 
 
+def test_older_recordings_are_played_and_told_of_as_any_other(shared_data: Path) -> None:
+    path = shared_data / "gestures" / "arm-unlabelled" / "DVS128-2017-03-21-short.aedat"
+    _, engine = play(path)
+    assert engine.recognition.totals.events == 130_114
+    (said,) = lines(egret("info", path, "--json"))
+    assert (said["format"], said["camera"], said["width"], said["events"], said["damage"]) == ("AEDAT 2.0", "DVS128", 128, 130_114, "")
+
+
 def test_the_command_prints_a_line_a_decision_and_a_summary_with_version_and_model(wave_near: list[Path]) -> None:
     ended = egret("run", "--source", wave_near[0], "--speed", "0", "--json")
     assert ended.returncode == 0, ended.stderr

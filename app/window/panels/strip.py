@@ -111,7 +111,7 @@ class StripPanel(Panel):
         self.command.emit({"op": "source", "spec": spec})
 
     def _open_file(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self, tr("Open a recording"), "", tr("Recordings (*.aedat4);;All files (*)"))
+        name, _ = QFileDialog.getOpenFileName(self, tr("Open a recording"), "", tr("Recordings (*.aedat4 *.aedat);;All files (*)"))
         if name:
             self._open(f"file:{name}")
 
