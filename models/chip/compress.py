@@ -1,0 +1,134 @@
+"""From a trained network to a program: prune, then quantise (the formats are those of models/chip/program.py).
+
+**Pruning** is by magnitude, matrix by matrix: what is kept of a matrix is its largest weights. One density for all would take as much from
+a small recurrent matrix, on which the memory of the network rests, as from the first layer, whose 2,048 pixels see mostly nothing; so the
+weights of all matrices are ranked together, each measured in units of its own matrix's root mean square, and the threshold is one.
+
+**Quantisation** is after training: every target (a column) has the step that takes its largest weight to 127. Where the worst input could
+overflow a sum, the column's step is made larger until it cannot. Biases and thresholds are rounded to their formats.
+
+A program made from a checkpoint depends on the checkpoint and the density alone.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from models.checkpoint import Metadata, Tensors
+from models.chip.program import (
+    EVENT_BITS,
+    FEATURES,
+    GATE_BITS,
+    INPUT_BITS,
+    LOGIT_BITS,
+    MAX_EVENT,
+    MAX_ROW_SCALE,
+    MAX_WEIGHT,
+    STATE_BITS,
+    Embedding,
+    Int8s,
+    Int32s,
+    Int64s,
+    Layer,
+    Program,
+    Readout,
+)
+
+_INT32 = (1 << 31) - 1
+_SUM_LIMIT = _INT32 - (1 << 20)
+"""Largest sum that columns are scaled to: rounding a column anew may add half a step a weight."""
+
+
+def compress(tensors: Tensors, metadata: Metadata, density: float = 1.0) -> Program:
+    """The program of the checkpoint with these float32 `tensors`, of whose weights the share `density` is kept.
+
+    ValueError where the weights cannot be expressed: not finite, or so large that a multiplier or bias leaves its format.
+    """
+    kept = prune(tensors, density)
+    layers = []
+    language = metadata["kind"] == "language"
+    embedding = _embedding(kept["embedding"]) if language else None
+    if embedding is None:
+        largest = np.full(kept["layers.0.wx"].shape[0], FEATURES.max(), np.int64)
+    else:
+        largest = np.abs(embedding.rows.astype(np.int64) * embedding.scale[:, None]).max(0)
+    bits, signed = INPUT_BITS, language
+    for index in range(len(metadata["config"]["hidden"])):
+        wx, wh, b, d, theta = (kept[f"layers.{index}.{name}"] for name in ("wx", "wh", "b", "d", "theta"))
+        own = np.full(theta.size, MAX_EVENT, np.int64)
+        columns, mx = quantise(wx, largest, bits, GATE_BITS, signed)
+        recurrent, mh = quantise(wh, own, EVENT_BITS, GATE_BITS)
+        layers.append(Layer(columns, recurrent, mx, mh, _fixed(b, GATE_BITS), _fixed(d, GATE_BITS), _fixed(theta, STATE_BITS)))
+        largest, bits, signed = own, EVENT_BITS, False
+    if embedding is not None:
+        readout = _tied(embedding, kept["bias"])
+    else:
+        w, m = quantise(kept["readout.w"], largest, EVENT_BITS, LOGIT_BITS)
+        leak = min(int(np.rint(metadata["config"]["leak"] * (1 << EVENT_BITS))), MAX_EVENT)
+        readout = Readout(w, m, _fixed(kept["readout.b"], LOGIT_BITS), leak)
+    return Program(metadata["kind"], embedding, tuple(layers), readout, metadata | {"density": density})
+
+
+def prune(tensors: Tensors, density: float) -> Tensors:
+    """`tensors` with the smallest weights of the layers zero, so that the share `density` of all of them is kept.
+
+    Weights that are exactly zero already count as pruned. Vectors, the embedding and the read-out are kept as they are: they are small,
+    or, tied to each other, used twice.
+    """
+    if not 0 < density <= 1:
+        raise ValueError(f"the density {density} is not above 0 and at most 1")
+    names = [name for name in tensors if name.startswith("layers.") and tensors[name].ndim == 2]
+    ranks = {name: np.abs(tensors[name]) / (_rms(tensors[name]) or 1.0) for name in names}
+    every = np.concatenate([rank.ravel() for rank in ranks.values()])
+    zeros = int(every.size - round(every.size * density))
+    threshold = np.partition(every, zeros)[zeros] if zeros else 0.0
+    return tensors | {name: np.where(rank >= threshold, tensors[name], np.float32(0)) for name, rank in ranks.items()}
+
+
+def _rms(matrix: npt.NDArray[Any]) -> float:
+    """Root mean square of what is not zero."""
+    found = matrix[matrix != 0].astype(np.float64)
+    return float(np.sqrt(np.mean(found**2))) if found.size else 0.0
+
+
+def quantise(matrix: npt.NDArray[np.float32], largest: Int64s, bits: int, out_bits: int, signed: bool = False) -> tuple[Int8s, Int32s]:
+    """(weights int8 [K, M], multipliers int32 [M]) of `matrix` [K, M] for events of format Q`bits`, at most `largest` [K] in magnitude.
+
+    A sum times its multiplier is in the format Q`out_bits`. ValueError where a column's step is too large for a multiplier.
+    """
+    wide = matrix.astype(np.float64)
+    step = np.abs(wide).max(0) / MAX_WEIGHT
+    up, down = largest @ np.maximum(wide, 0), largest @ np.maximum(-wide, 0)
+    step = np.maximum(step, (up + down if signed else np.maximum(up, down)) / _SUM_LIMIT)
+    factor = 2.0 ** (32 + out_bits - bits)
+    multipliers = np.rint(step * factor)
+    if not (multipliers <= _INT32).all():
+        raise ValueError(f"a weight of {np.abs(wide).max():.3g} is too large: at most {_INT32 / factor * MAX_WEIGHT:.3g}")
+    used = np.where(multipliers > 0, multipliers / factor, 1.0)
+    weights = np.clip(np.rint(wide / used), -MAX_WEIGHT, MAX_WEIGHT).astype(np.int8)
+    return weights, multipliers.astype(np.int32)
+
+
+def _embedding(matrix: npt.NDArray[np.float32]) -> Embedding:
+    """Rows of tokens, each with the smallest scale that holds its largest number."""
+    wide = matrix.astype(np.float64) * (1 << INPUT_BITS)
+    scale = np.maximum(np.ceil(np.abs(wide).max(1) / MAX_WEIGHT), 1)
+    if scale.max() > MAX_ROW_SCALE:
+        raise ValueError(f"an embedding of {np.abs(matrix).max():.3g} is too large: at most {MAX_ROW_SCALE * MAX_WEIGHT / 4096:.3g}")
+    return Embedding(np.rint(wide / scale[:, None]).astype(np.int8), scale.astype(np.int16))
+
+
+def _tied(embedding: Embedding, bias: npt.NDArray[np.float32]) -> Readout:
+    """The read-out that shares the numbers of `embedding`: its step, scale 2^-12, makes the multiplier scale 2^21 exactly."""
+    shift = 32 + LOGIT_BITS - EVENT_BITS - INPUT_BITS
+    weights = np.ascontiguousarray(embedding.rows.T)
+    return Readout(weights, embedding.scale.astype(np.int32) << shift, _fixed(bias, LOGIT_BITS), 0)
+
+
+def _fixed(values: npt.NDArray[np.float32], bits: int) -> Int32s:
+    """`values` in the format Q`bits`; ValueError where they leave an int32."""
+    scaled = np.rint(values.astype(np.float64) * (1 << bits))
+    if not (np.abs(scaled) <= _INT32).all():
+        raise ValueError(f"a bias of {np.abs(values).max():.3g} is too large")
+    return scaled.astype(np.int32)
