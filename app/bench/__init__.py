@@ -1,1 +1,1 @@
-"""Benchmarks: one module each with `run(seconds) -> figures`, printed by `egret bench [NAME]`. They measure; they never judge."""
+"""Benchmarks: one module each, printed by `egret bench [NAME]`; `run(seconds)` gives the figures (`realism`: `run(clips, seed)`)."""

@@ -19,8 +19,9 @@ its input, fires floor(membrane) spikes (threshold 1) and is reduced by as many,
     full      128
     full      11                 answer = the class with most spikes in the whole clip
 
-Here it runs event-driven, ten times as fast as with dense products: only pixels that have spikes scatter their weights, and only membranes
-that were reached can fire, since one that takes nothing in keeps its value (it lies in [-1, 1)). Full layers are convolutions of 1 x 1.
+Here it runs event-driven, 7 to 10 times as fast as torch's dense products on one core: only pixels that have spikes scatter their weights,
+and only membranes that were reached can fire, since one that takes nothing in keeps its value (it lies in [-1, 1)). Full layers are
+convolutions of 1 x 1.
 Sums are of 32-bit floats in another order than a dense product has, so a membrane that ends within rounding of a whole number may fire a
 step later than there.
 """
@@ -116,8 +117,8 @@ def load(path: Path) -> Judge:
     try:
         tensors = torch.load(path, weights_only=True, map_location="cpu")
         return Judge([np.asarray(tensor.numpy(), np.float32) for tensor in tensors.values()])
-    except (OSError, RuntimeError, ValueError, AttributeError, EOFError, pickle.UnpicklingError) as error:
-        raise UserError(f"{path} is not the judge's weights ({str(error).splitlines()[0]}): fetch the file anew.") from None
+    except (OSError, RuntimeError, ValueError, AttributeError, EOFError, pickle.UnpicklingError):
+        raise UserError(f"{path} cannot be read as the judge's weights: put the file there anew, or take it away.") from None
 
 
 _SHAPES = np.array([(layer.stride, layer.padding, layer.pool) for layer in LAYERS])

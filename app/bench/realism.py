@@ -5,8 +5,9 @@ from the recordings of a hand waving far from a DVS128 and near it, so that all 
 
 The judge (`app.bench.judge`) sees all eleven gestures of the preset `dvs128`, which is meant to resemble the data set that it was trained
 on, of the preset `wide` for information, and the real recordings, to show how much the judge itself is worth away from its data set. Two
-controls say what it goes by: in a mirror the hands must exchange, and with polarity exchanged (bright limbs become dark) it takes each
-sense of rotation for the other. Agreement is counted over the ten named gestures: what "other" is, is not for the judge to say.
+controls say what it goes by: in a mirror the hands must exchange (and a guitar is played left-handed, which the judge does not know), and
+with polarity exchanged (bright limbs become dark) it takes each sense of rotation for the other. Agreement is counted over the ten named
+gestures: what "other" is, is not for the judge to say.
 
 The recordings and the judge's weights are not part of Egret. Where they are missing, so is their part of the figures, and a note says so.
 """
@@ -79,11 +80,11 @@ def run(clips: int, seed: int, folder: Path | None = None) -> dict[str, Any]:
     folder = folder or Path(os.environ.get("EGRET_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
     notes: list[str] = []
     referee = _judge(folder, notes)
-    recordings = {name: list(_recordings(folder / "gestures" / name)) for name in RECORDINGS}
-    recordings = {name: clips for name, clips in recordings.items() if clips}
-    if not recordings:
+    found = {name: list(recordings(folder / "gestures" / name)) for name in RECORDINGS}
+    found = {name: wholes for name, wholes in found.items() if wholes}
+    if not found:
         notes.append(f"Real recordings are left out: there are none in {folder} (EGRET_DATA names another folder).")
-    described = {name: [_describe(clip) for whole in wholes for clip in _cut(whole)] for name, wholes in recordings.items()}
+    described = {name: [_describe(clip) for whole in wholes for clip in _cut(whole)] for name, wholes in found.items()}
     verdicts: dict[str, Any] = {}
     for preset in PRESETS:
         waves, gestures, counts = _simulated(preset, clips, seed, referee)
@@ -92,13 +93,13 @@ def run(clips: int, seed: int, folder: Path | None = None) -> dict[str, Any]:
             preset if how == "as it is" else f"{preset}, {how}": _agreement(table, CONTROLS[how][1]) for how, table in counts.items()
         }
     if referee:
-        for name, wholes in recordings.items():
+        for name, wholes in found.items():
             verdicts[name] = _on_real(referee, wholes)
     return {
         "clips": {"per gesture": clips, "seconds": CLIP_US / 1e6, "first seed": seed},
         "events": {name: _summary(clips) for name, clips in described.items()},
         "rank among simulated waves": {
-            name: {preset: _ranks(described[name], described[f"{preset} waves"]) for preset in PRESETS} for name in recordings
+            name: {preset: _ranks(described[name], described[f"{preset} waves"]) for preset in PRESETS} for name in found
         },
         "judge": verdicts,
         "notes": notes,
@@ -137,8 +138,8 @@ def _simulated(
     return waves, everything, counts
 
 
-def _recordings(folder: Path) -> Iterator[Clip]:
-    """Whole recordings, from their first event on."""
+def recordings(folder: Path) -> Iterator[Clip]:
+    """The recordings in a folder, each from its first event on. Raises UserError for one of another sensor than a DVS128."""
     for path in sorted(folder.glob("*.aedat4")):
         with Aedat4Reader(path) as reader:
             if (reader.width, reader.height) != (SIDE, SIDE):
@@ -218,13 +219,13 @@ def _on_real(referee: Judge, wholes: list[Clip]) -> dict[str, Any]:
     said: dict[str, Any] = {}
     for how, (change, _) in CONTROLS.items():
         said[how] = {
-            what: _answers(referee, [(change(events), duration) for events, duration in clips])
+            what: answers(referee, [(change(events), duration) for events, duration in clips])
             for what, clips in (("recordings", wholes), ("clips", [clip for whole in wholes for clip in _cut(whole)]))
         }
     return said
 
 
-def _answers(referee: Judge, clips: list[Clip]) -> dict[str, int]:
+def answers(referee: Judge, clips: list[Clip]) -> dict[str, int]:
     """How often each answer was given, the most frequent first."""
     return dict(Counter([*GESTURES, SILENT][referee.answer(*clip)] for clip in clips).most_common())
 
@@ -258,7 +259,7 @@ def _table_of_events(events: dict[str, Any], ranks: dict[str, Any]) -> list[str]
 
 
 def _spread(value: dict[str, float | None]) -> str:
-    numbers = [f"{v:,.0f}" if abs(v) >= 100 else f"{v:.3g}" for v in value.values() if v is not None]
+    numbers = [f"{v:,.0f}" if abs(v) >= 100 else f"{v:.3g}" if abs(v) >= 10 else f"{v:.2g}" for v in value.values() if v is not None]
     return f"{numbers[0]} ({numbers[1]} to {numbers[2]})" if numbers else "unknown"
 
 
@@ -282,6 +283,6 @@ def _matrix(name: str, verdict: dict[str, Any]) -> list[str]:
 def _verdict_on_real(name: str, verdict: dict[str, Any]) -> list[str]:
     lines = [f"  judge on {name} ({RECORDINGS[name]}):"]
     for how, said in verdict.items():
-        for what, answers in said.items():
-            lines.append(f"    {how:20}{what:12}" + ", ".join(f"{count} {answer}" for answer, count in answers.items()))
+        for what, given in said.items():
+            lines.append(f"    {how:20}{what:12}" + ", ".join(f"{count} {answer}" for answer, count in given.items()))
     return lines
