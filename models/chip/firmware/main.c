@@ -1,0 +1,119 @@
+/* The program of a PE: one image for all roles; the regions that the host sent say which one this PE has.
+ *
+ * Nothing runs but interrupts. Start (feed-through interrupt 0) sets the timer going. Reset (feed-through interrupt 1) forgets the state. The timer gives ticks: on its turn,
+ * every `period` ticks from `phase` on, the PE takes the events received since its last turn as those of its step, computes it, and sends;
+ * layer l is one phase behind layer l - 1, and what it sends itself it receives one turn later. The first turn after loading or a reset takes
+ * the last outputs from the state that the host may have written, because nobody has sent them. There is no other synchronisation on the
+ * chip, so a PE that is not done when the next tick is due has broken the contract: it counts and logs that. */
+#include "platform.h"
+#include "roles.h"
+#include "synapses.h"
+
+const struct routing *routing;
+const struct parameters *parameters;
+const struct projection *projections;
+struct counters *counters;
+void *regions[REGIONS];
+
+static const struct simulation *simulation;
+
+static void (*const turns[])(void) = {source_turn, embedding_turn, egru_turn, readout_turn};
+
+void clear(int32_t *words, uint32_t count)
+{
+    while (count--)
+        *words++ = 0;
+}
+
+void send(uint32_t index, int32_t value)
+{
+    platform_send(routing, (routing->key + index) << 16 | (value & 0xffff));
+    counters->sent++;
+}
+
+static void fail(uint32_t reason, const char *text)
+{
+    platform_log(text, reason);
+    counters->failure = reason;
+}
+
+static bool find_regions(void)
+{
+    const struct specification *specification = (const struct specification *)SPECIFICATION_ADDRESS;
+    if (specification->magic != SPECIFICATION_MAGIC || specification->version != SPECIFICATION_VERSION)
+        return false;
+    for (uint32_t index = 0; index < REGIONS; index++)
+        regions[index] = (void *)specification->regions[index];
+    routing = regions[REGION_ROUTING];
+    simulation = regions[REGION_SIMULATION];
+    parameters = regions[REGION_PARAMETERS];
+    projections = regions[REGION_PROJECTIONS];
+    counters = regions[REGION_COUNTERS];
+    return true;
+}
+
+int main(void)
+{
+    platform_init();
+    if (!find_regions()) {
+        platform_log("there is no data specification of version ", SPECIFICATION_VERSION);
+        return (int)0xdeadbeef;
+    }
+    clear((int32_t *)counters, sizeof *counters / 4);
+    if (simulation->role > ROLE_READOUT || !parameters->record || !simulation->period) {
+        fail(FAILURE_ROLE, "this program does not know the role ");
+        return (int)0xdeadbeef;
+    }
+    platform_wait(simulation->timer_period);
+    return (int)0xcafebabe;
+}
+
+void on_start(void)
+{
+    platform_start();
+}
+
+void on_reset(void)
+{
+    platform_stop();
+    platform_discard();
+    platform_rewind();
+    clear((int32_t *)counters, sizeof *counters / 4);
+    if (simulation->role == ROLE_EGRU)
+        egru_forget();
+    else if (simulation->role == ROLE_READOUT)
+        clear(regions[REGION_STATE], parameters->units);
+}
+
+void on_tick(void)
+{
+    uint32_t tick = platform_tick();
+    if (tick >= simulation->ticks) {
+        platform_stop();
+        return;
+    }
+    if (tick < simulation->phase || (tick - simulation->phase) % simulation->period)
+        return;
+    turns[simulation->role]();
+    uint32_t *done = regions[REGION_TIME_DONE];
+    done[counters->steps++ % parameters->record] = platform_time_left();
+    if (platform_is_late()) {
+        counters->late++;
+        counters->last_late = tick;
+        platform_log("deadline missed in tick ", tick);
+    }
+}
+
+static void add(uint32_t event)
+{
+    uint32_t added = add_event(projections, parameters->projections, event);
+    if (added == UINT32_MAX)
+        counters->strangers++;
+    else
+        counters->synapses += added;
+}
+
+void receive_rows(void)
+{
+    counters->received += platform_receive(add);
+}

@@ -1,0 +1,29 @@
+/* What a PE can be. Each role does its turn: one step of its part of the network. */
+#ifndef ROLES_H
+#define ROLES_H
+
+#include "layout.h"
+
+/* The regions of this PE, found once by main.c. */
+extern const struct routing *routing;
+extern const struct parameters *parameters;
+extern const struct projection *projections;
+extern void *regions[REGIONS];
+extern struct counters *counters;
+
+void source_turn(void);    /* sends the events of the next step of REGION_INPUT */
+void embedding_turn(void); /* sends the row of every token received that lives here */
+void egru_turn(void);      /* adds the rows of the events received, updates the units, sends those that fired */
+void readout_turn(void);   /* adds the rows of the events received, updates the logits, finds the best */
+
+/* Sets the state to that of a layer that has seen nothing. */
+void egru_forget(void);
+
+/* Sends unit `index` of this PE with `value`, which is not 0. */
+void send(uint32_t index, int32_t value);
+/* Adds the rows of all events received. */
+void receive_rows(void);
+/* Fills `count` words with 0. */
+void clear(int32_t *words, uint32_t count);
+
+#endif

@@ -1,0 +1,248 @@
+"""Where a program goes on the chip: which PE holds which units, what every PE is sent, and who hears whom.
+
+**Slices.** Memory is the limit (DESIGN.md section 5), so a stage is cut into the fewest equal slices that each fit a PE; a slice
+holds all rows of its sources, restricted to its own targets, and an event of a source is therefore sent to every PE of the stages that
+listen to it.
+
+**Ticks.** There is no barrier on the chip. The stages of a network are a pipeline: the source (which plays the input), for text the
+embedding, the layers, the read-out. Stage i works on step s at tick s * period + i. With the period of the number of stages a step is
+finished before the next begins, as it must be where the next input depends on the answer; with the period 1 a step is begun every tick.
+The tick is long enough for the worst case of every PE, all sources firing at once, so a deadline can only be missed if this bound is wrong.
+
+**Keys.** An event word holds a unit's key in the upper 16 bits. Every population of sources owns an aligned block of keys, a power of
+two in size, so one router entry (key, mask) leads from a population to all its listeners.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+
+from models.chip import slices
+from models.chip.layout import (
+    COORDINATES,
+    EVENT_UNITS,
+    FIRST_REGION,
+    RECEIVE_CAPACITY,
+    REGION_BYTES,
+    ROUTING_BYTES,
+    USABLE_PES,
+    Coordinate,
+    Region,
+    Role,
+    Words,
+    aligned,
+    target_words,
+)
+from models.chip.plan import ElementPlan, NetworkPlan, Plan, RegionPlan, Route
+from models.chip.program import Int8s, Program
+from models.chip.slices import NEVER, WORDS_OF_PROJECTION, Slice
+from pipeline.errors import UserError
+
+SLOW_CLOCK_HZ = 150_000_000
+"""The PEs' clock at 0.5 V; at 0.8 V it is twice that."""
+TICK_GRID_US = 250.0
+"""Ticks are multiples of this."""
+WINDOW_STEPS = {"gesture": 64, "language": 1}
+"""Steps of a run whose results the PEs record."""
+BEST = 40
+"""Candidates a PE of a vocabulary's read-out reports: the sampler's default."""
+CYCLES_TURN, CYCLES_EVENT, CYCLES_SYNAPSE, CYCLES_UNIT, CYCLES_SEND = 400, 60, 10, 400, 60
+"""Upper bounds of the clock cycles of a turn's frame, of an event received, a synapse, a unit or target, an event sent."""
+READ = (Region.STATE, Region.SIGNALS, Region.CANDIDATES, Region.RECORD, Region.TIME_DONE, Region.COUNTERS)
+
+
+Pieces = list[tuple[int, Slice]]
+"""Every slice with the index of its network, in the order of the PEs."""
+Keys = dict[tuple[int, str], tuple[int, int]]
+"""First key and block size of every population, by index of the network and name."""
+
+
+def place(programs: list[Program], image: bytes, tick_us: float | None = None, period: int | None = None) -> Plan:
+    """All `programs` side by side on one chip. `tick_us` and `period` (of every network) instead of those that are certain to suffice.
+
+    UserError, with the numbers, where they do not fit.
+    """
+    cut = [_slices(program) for program in programs]
+    pieces = [(network, piece) for network, part in enumerate(cut) for piece in part]
+    if len(pieces) > USABLE_PES:
+        raise UserError(_too_large(programs, cut))
+    keys = _keys(programs)
+    _check_fan_in(pieces)
+    coordinates = COORDINATES[: len(pieces)]
+    tick_us = tick_us or default_tick_us([piece for _, piece in pieces])
+    timer = round(tick_us * SLOW_CLOCK_HZ / 1e6)
+    networks = tuple(_network(program, part, period) for program, part in zip(programs, cut, strict=True))
+    routes, heard = _routes(pieces, keys)
+    elements = tuple(
+        _element(network, piece, where, (timer, networks[network].period), keys, [coordinates[index] for index in listeners])
+        for (network, piece), where, listeners in zip(pieces, coordinates, heard, strict=True)
+    )
+    return Plan(image, tick_us, SLOW_CLOCK_HZ, networks, elements, routes)
+
+
+def _slices(program: Program) -> list[Slice]:
+    """All of a network, stage by stage, each in the fewest slices that fit."""
+    record = WINDOW_STEPS[program.kind]
+    found = [slices.source_slice(program, record)]
+    stage, below = 1, "input"
+    if program.embedding is not None:
+        rows = program.embedding.rows
+        found += _fewest(len(rows), rows.size, "the embedding", lambda parts: slices.embedding_slices(program, parts, 1, record))
+        stage, below = 2, "embedding"
+    for index, layer in enumerate(program.layers):
+
+        def cut(parts: int, index: int = index, stage: int = stage, below: str = below) -> list[Slice]:
+            return slices.egru_slices(program, index, parts, stage, below, record)
+
+        name = f"layer {index}"
+        found += _fewest(layer.theta.size, _least_bytes(layer.wx) + _least_bytes(layer.wh), name, cut)
+        stage, below = stage + 1, name
+    best = BEST if program.kind == "language" else 0
+    readout = program.readout
+    return found + _fewest(
+        readout.b.size,
+        _least_bytes(readout.w),
+        "the read-out",
+        lambda parts: slices.readout_slices(program, parts, stage, below, record, best),
+    )
+
+
+def _least_bytes(matrix: Int8s) -> int:
+    return min(matrix.size, 2 * int(np.count_nonzero(matrix)))
+
+
+def _fewest(units: int, least_bytes: int, name: str, cut: Callable[[int], list[Slice]]) -> list[Slice]:
+    """What `cut` makes of the stage `name` of `units` in the fewest parts that each fit a PE; together they have at least `least_bytes`."""
+    room = REGION_BYTES - ROUTING_BYTES
+    for parts in range(max(1, least_bytes // room), units + 1):
+        found = cut(parts)
+        largest = max(piece.bytes() for piece in found)
+        if largest <= room:
+            return found
+        if parts > USABLE_PES:
+            break
+    raise UserError(
+        f"The network does not fit the chip: cut into {parts} parts, {name} needs {largest:,} bytes a part, and a PE has {room:,} for data."
+    )
+
+
+def _too_large(programs: list[Program], cut: list[list[Slice]]) -> str:
+    """How many PEs are needed where, and which share of the layers' weights would fit."""
+    used = Counter(f"{program.kind} {_stage_name(piece)}" for program, part in zip(programs, cut, strict=True) for piece in part)
+    total = used.total()
+    sizes = ", ".join(f"{name} {count}" for name, count in used.items())
+    layers = [piece for part in cut for piece in part if piece.role == Role.EGRU]
+    weights = sum(packed.sources * 3 * (piece.stop - piece.start) for piece in layers for _, packed in piece.projections)
+    fixed = sum(4 * (packed.starts.size + 24) for piece in layers for _, packed in piece.projections)
+    room = (USABLE_PES - (total - len(layers))) * (REGION_BYTES - ROUTING_BYTES) - fixed
+    density = math.floor(100 * room / (2.2 * weights)) / 100  # two bytes a synapse, and a tenth for what does not divide evenly
+    mend = f"at a density of {density:.2f} or less it would fit" if density > 0 else "no density makes it fit: it needs fewer units"
+    return f"The networks need {total} PEs ({sizes}), and the chip has {USABLE_PES}; {mend}."
+
+
+def _stage_name(piece: Slice) -> str:
+    return piece.sends if piece.role == Role.EGRU else piece.role.name.lower()
+
+
+def _network(program: Program, part: list[Slice], period: int | None) -> NetworkPlan:
+    stages = part[-1].stage + 1
+    targets = program.readout.b.size
+    return NetworkPlan(program.kind, period or stages, stages, program.hidden, program.inputs, targets, program.metadata)
+
+
+def _keys(programs: list[Program]) -> Keys:
+    """Of all populations. Largest first, so that blocks are aligned without gaps."""
+    sizes = {}
+    for network, program in enumerate(programs):
+        sizes[network, "input"] = program.inputs if program.embedding is None else program.embedding.scale.size
+        if program.embedding is not None:
+            sizes[network, "embedding"] = program.inputs
+        for index, units in enumerate(program.hidden):
+            sizes[network, f"layer {index}"] = units
+    keys, first = {}, 0
+    for name, size in sorted(sizes.items(), key=lambda item: -item[1]):
+        block = 1 << (size - 1).bit_length()
+        keys[name] = first, block
+        first += block
+    if first > EVENT_UNITS:
+        raise UserError(
+            f"The networks have {first:,} sources of events (in blocks of powers of two), and an event can name {EVENT_UNITS:,}."
+        )
+    return keys
+
+
+def _check_fan_in(pieces: Pieces) -> None:
+    for _, piece in pieces:
+        sources = sum(packed.sources for _, packed in piece.projections)
+        if sources > RECEIVE_CAPACITY and piece.role != Role.EMBEDDING:
+            raise UserError(
+                f"{_stage_name(piece)} listens to {sources:,} sources, and a PE can receive {RECEIVE_CAPACITY:,} events a step."
+            )
+
+
+def _routes(pieces: Pieces, keys: Keys) -> tuple[tuple[Route, ...], list[list[int]]]:
+    """The router's entries, and for every piece the indices of those that hear it."""
+    listeners: dict[tuple[int, str], list[int]] = {name: [] for name in keys}
+    for index, (network, piece) in enumerate(pieces):
+        for population, _ in piece.projections:
+            listeners[network, population].append(index)
+    routes = [
+        Route(first << 16, (EVENT_UNITS - block) << 16, tuple(listeners[name])) for name, (first, block) in keys.items() if listeners[name]
+    ]
+    heard = [listeners.get((network, piece.sends), []) for network, piece in pieces]
+    return tuple(routes), heard
+
+
+def _element(network: int, piece: Slice, where: Coordinate, clock: tuple[int, int], keys: Keys, targets: list[Coordinate]) -> ElementPlan:
+    """`piece` at the PE `where`; `clock` is (timer counts a tick, period in ticks)."""
+    words, sizes = dict(piece.words), dict(piece.sizes)
+    listed = target_words(targets)
+    key = keys[network, piece.sends][0] if piece.sends else 0
+    first = 0 if piece.role == Role.EMBEDDING else piece.start  # every PE of the embedding speaks for all of the row
+    words[Region.ROUTING] = np.concatenate([np.array([key + first, listed.size], np.uint32), listed])
+    timer, period = clock
+    words[Region.SIMULATION] = np.array([timer, NEVER, piece.role, piece.stage, period], np.uint32)
+    if piece.projections:
+        sizes[Region.PROJECTIONS] = WORDS_OF_PROJECTION * len(piece.projections)
+    sizes |= {region: content.size for region, content in words.items()}
+    addresses, end = {}, FIRST_REGION
+    for region in sorted(sizes):
+        addresses[region] = end
+        end += aligned(4 * sizes[region])
+    if piece.projections:
+        words[Region.PROJECTIONS] = _projection_words(network, piece, keys, addresses)
+    regions = (RegionPlan(region, addresses[region], sizes[region], words.get(region), region in READ) for region in sorted(sizes))
+    return ElementPlan(where, piece.role, network, piece.stage, piece.start, piece.stop, tuple(regions))
+
+
+def _projection_words(network: int, piece: Slice, keys: Keys, addresses: dict[Region, int]) -> Words:
+    """The firmware's struct projection for each of the slice's: first key, sources, columns, addresses of starts, rows and sums."""
+    found = []
+    rows, sums = addresses.get(Region.ROWS, 0), addresses.get(Region.SIGNALS, 0)
+    for population, packed in piece.projections:
+        first = keys[network, population][0] + (piece.start if piece.role == Role.EMBEDDING else 0)
+        starts = rows + 4 * packed.rows.size
+        found.append([first, packed.sources, packed.columns, starts, rows, sums])
+        rows = starts + 4 * packed.starts.size
+        sums += 4 * 3 * (piece.stop - piece.start)  # A, then Q
+    return np.array(found, np.uint32).ravel()
+
+
+def default_tick_us(pieces: list[Slice]) -> float:
+    """The shortest tick, a multiple of `TICK_GRID_US`, in which every PE manages its worst case at the slow clock."""
+    worst = max(worst_cycles(piece) for piece in pieces)
+    return math.ceil(worst / (SLOW_CLOCK_HZ / 1e6) / TICK_GRID_US) * TICK_GRID_US
+
+
+def worst_cycles(piece: Slice) -> int:
+    """At most this many clock cycles are taken by a turn of `piece` (models/chip/cycles.py has the model; measured by the emulator)."""
+    sources = sum(packed.sources for _, packed in piece.projections)
+    synapses = sum(packed.weights for _, packed in piece.projections)
+    units = piece.stop - piece.start
+    if piece.role == Role.SOURCE:
+        return CYCLES_TURN + CYCLES_SEND * min(units, RECEIVE_CAPACITY)
+    if piece.role == Role.EMBEDDING:
+        return CYCLES_TURN + CYCLES_SEND * int(piece.words[Region.PARAMETERS][3])
+    return CYCLES_TURN + CYCLES_EVENT * sources + CYCLES_SYNAPSE * synapses + CYCLES_UNIT * units

@@ -1,0 +1,166 @@
+"""What one PE holds: a slice of a stage of a program, packed into the regions that the firmware reads (firmware/layout.h).
+
+A matrix is packed the way that takes less memory: dense rows spend a byte on every weight, zeros included, sparse rows two bytes on every
+weight that is not zero (column and weight) and two on every source (where its row starts), so dense is smaller above half density.
+"""
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from models.chip.layout import MAX_COLUMNS, REGION_BYTES, ROUTING_BYTES, Counter, Region, Role, Words, aligned
+from models.chip.program import Int8s, Program
+
+NEVER = 0xFFFFFFFF
+"""Ticks of a run without end."""
+WORDS_OF_PROJECTION = 6
+BYTES_OF_SIMULATION = 20
+BYTES_OF_PARAMETERS = 32
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Packed:
+    """A matrix [K, M] by source as the firmware reads it."""
+
+    sources: int
+    columns: int
+    """Bytes of a dense row; 0: sparse."""
+    rows: Words
+    starts: Words
+    """uint16 [K + 1] in words; empty for dense rows."""
+    weights: int
+    """Weights that are added if every source fires, padding included."""
+
+
+def pack(matrix: Int8s) -> Packed:
+    """The smaller of the two layouts. ValueError where a sparse row cannot reach its targets, which takes more than 256 of them."""
+    sources, targets = matrix.shape
+    padded = -(-targets // 4) * 4
+    lengths = np.count_nonzero(matrix, 1)
+    starts = np.concatenate([[0], np.cumsum(-(-lengths // 2))])
+    sparse_bytes = 4 * int(starts[-1]) + 2 * (sources + 1)
+    if targets > MAX_COLUMNS or starts[-1] > 0xFFFF or sparse_bytes >= sources * padded:
+        dense = np.zeros((sources, padded), np.int8)
+        dense[:, :targets] = matrix
+        return Packed(sources, padded, dense.view(np.uint32).ravel(), np.zeros(0, np.uint32), sources * padded)
+    source, column = np.nonzero(matrix)
+    rank = np.arange(source.size) - np.concatenate([[0], np.cumsum(lengths)])[source]
+    synapses = np.zeros(2 * int(starts[-1]), np.uint16)
+    synapses[2 * starts[source] + rank] = column.astype(np.uint16) | matrix[source, column].view(np.uint8).astype(np.uint16) << 8
+    return Packed(sources, 0, synapses.view(np.uint32), as_words(starts.astype(np.uint16)), synapses.size)
+
+
+def as_words(values: npt.NDArray[np.generic]) -> Words:
+    """Bytes of `values`, filled up with zeros to whole words."""
+    data = np.ascontiguousarray(values).tobytes()
+    return np.frombuffer(data + bytes(-len(data) % 4), np.uint32)
+
+
+@dataclass(eq=False, slots=True)
+class Slice:
+    """A part of a stage, before it has a place: sizes of all regions, and the words of those that do not depend on the place."""
+
+    role: Role
+    stage: int
+    start: int
+    stop: int
+    projections: list[tuple[str, Packed]] = field(default_factory=list)
+    """Name of the population of sources, and its rows."""
+    sends: str = ""
+    """Name of the population that this slice is a part of; empty for the read-out."""
+    words: dict[Region, Words] = field(default_factory=dict)
+    """Regions with known contents."""
+    sizes: dict[Region, int] = field(default_factory=dict)
+    """Words of the other regions."""
+
+    def bytes(self) -> int:
+        """What the regions take, all together."""
+        sizes = [words.size for words in self.words.values()] + list(self.sizes.values())
+        return sum(aligned(4 * size) for size in sizes)
+
+
+def egru_slices(program: Program, index: int, parts: int, stage: int, below: str, record: int) -> list[Slice]:
+    """Layer `index` of `program` in `parts` slices."""
+    layer = program.layers[index]
+    name = f"layer {index}"
+    slices = []
+    for start, stop in _spans(layer.theta.size, parts):
+        part, n = layer.part(start, stop), stop - start
+        piece = Slice(Role.EGRU, stage, start, stop, [(below, pack(part.wx)), (name, pack(part.wh))], name)
+        constants = np.concatenate([part.mx, part.mh, part.b, part.d, part.theta])
+        state = n + -(-layer.theta.size // 2)
+        _fill(piece, record, {Region.UNITS: constants.view(np.uint32), Region.STATE: np.zeros(state, np.uint32)}, {Region.SIGNALS: 16 * n})
+        slices.append(piece)
+    return slices
+
+
+def readout_slices(program: Program, parts: int, stage: int, below: str, record: int, best: int) -> list[Slice]:
+    """The read-out in `parts` slices, each of which reports at most its `best` targets, or all where `best` is 0."""
+    slices = []
+    for start, stop in _spans(program.readout.b.size, parts):
+        part, n = program.readout.part(start, stop), stop - start
+        candidates = min(best, n)
+        piece = Slice(Role.READOUT, stage, start, stop, [(below, pack(part.w))])
+        sizes = {Region.SIGNALS: 3 * n, Region.CANDIDATES: 2 * candidates, Region.RECORD: record * (2 * candidates or n)}
+        words = {Region.UNITS: np.concatenate([part.m, part.b]).view(np.uint32), Region.STATE: np.zeros(n, np.uint32)}
+        _fill(piece, record, words, sizes, leak=part.leak, best=candidates)
+        slices.append(piece)
+    return slices
+
+
+def embedding_slices(program: Program, parts: int, stage: int, record: int) -> list[Slice]:
+    """The rows of the vocabulary in `parts` slices."""
+    embedding = program.embedding
+    assert embedding is not None
+    slices = []
+    for start, stop in _spans(embedding.scale.size, parts):
+        piece = Slice(Role.EMBEDDING, stage, start, stop, sends="embedding")
+        no_rows = np.zeros(0, np.uint32)
+        piece.projections.append(("input", Packed(stop - start, 0, no_rows, no_rows, 0)))
+        scale = embedding.scale[start:stop].astype(np.uint32)
+        words = {Region.ROWS: as_words(embedding.rows[start:stop]), Region.UNITS: scale}
+        _fill(piece, record, words, {}, width=embedding.rows.shape[1])
+        slices.append(piece)
+    return slices
+
+
+def source_slice(program: Program, record: int) -> Slice:
+    """The PE that plays the input: as many steps of it as its memory holds."""
+    inputs = program.inputs if program.embedding is None else program.embedding.scale.size
+    piece = Slice(Role.SOURCE, 0, 0, inputs, sends="input")
+    _fill(piece, record, {}, {}, counts=int(program.embedding is None))
+    piece.words[Region.INPUT] = np.zeros((REGION_BYTES - ROUTING_BYTES - piece.bytes()) // 4, np.uint32)
+    return piece
+
+
+def _fill(
+    piece: Slice,
+    record: int,
+    words: dict[Region, Words],
+    sizes: dict[Region, int],
+    width: int = 0,
+    leak: int = 0,
+    best: int = 0,
+    counts: int = 0,
+) -> None:
+    """Give `piece` its regions: those given, and those that every PE has."""
+    parameters = (piece.stop - piece.start, piece.start, len(piece.projections), width, leak, best, counts, record)
+    piece.words[Region.PARAMETERS] = np.array(parameters, np.uint32)
+    piece.words |= words
+    rows = [block for _, packed in piece.projections for block in (packed.rows, packed.starts)]
+    if sum(block.size for block in rows):
+        piece.words[Region.ROWS] = np.concatenate(rows)
+    piece.sizes |= sizes | {
+        Region.SIMULATION: BYTES_OF_SIMULATION // 4,
+        Region.PROJECTIONS: WORDS_OF_PROJECTION * len(piece.projections),
+        Region.TIME_DONE: record,
+        Region.COUNTERS: len(Counter),
+    }
+    piece.sizes = {region: size for region, size in piece.sizes.items() if size}
+
+
+def _spans(size: int, parts: int) -> list[tuple[int, int]]:
+    edges = [size * index // parts for index in range(parts + 1)]
+    return list(pairwise(edges))
