@@ -1,6 +1,7 @@
 """Promises of `egret bench realism`: what is missing is named and left out, and the figures are those of the clips counted."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -138,3 +139,13 @@ def test_numbers_out_of_range_are_refused_before_anything_is_simulated(option: t
     with pytest.raises(UserError) as told:
         run_command(["bench", "realism", *option])
     assert told.value.exit_code == USAGE
+
+
+def test_without_pytorch_the_judge_is_left_out_and_the_sentence_names_the_extra(
+    data: Path, short_clips: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "torch", None)
+    figures = realism.run(1, 0, data)
+    assert figures["judge"] == {}
+    assert "environment.sh train" in figures["notes"][0]
+    assert set(realism.RECORDINGS) < set(figures["events"])
