@@ -1,4 +1,4 @@
-"""`egret simulate`: a recording of a simulated person performing a gesture."""
+"""`egret simulate`: a recording of a simulated person performing a gesture, of one who makes none, or of things."""
 
 import argparse
 from pathlib import Path
@@ -12,7 +12,7 @@ MAX_SECONDS = 3600
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `egret simulate`."""
-    parser.add_argument("--gesture", required=True, metavar="NAME", help="one of the eleven DVS128 gestures, or idle")
+    parser.add_argument("--gesture", required=True, metavar="NAME", help="one of the eleven DVS128 gestures, idle or things")
     parser.add_argument("--seed", type=seed, required=True, metavar="N", help="equal seeds give equal recordings")
     parser.add_argument("--preset", default="wide", metavar="NAME", help="ranges that people and scenes are drawn from (default: wide)")
     parser.add_argument("--duration", type=real(0, MAX_SECONDS, above=True), default=6.0, metavar="SEC", help="length (default: 6)")

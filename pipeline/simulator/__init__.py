@@ -1,14 +1,21 @@
 """A simulated person in front of a simulated event camera.
 
-`Simulator(gesture, seed, preset)` gives events of one of the 11 DVS128 gestures or of a person standing idle, reproducible bit for bit from
-the seed, with the ground truth beside them. The chain, one module each: ranges (`presets`) are drawn (`draw`) into a body (`body`), a
-way of moving (`gestures`, `others`), a view and involuntary movement (`figure`) and an appearance (`scene`); 500 times a second of
-sensor time the capsules of the body are painted where they moved (`render`) and the pixels turn changes into events (`sensor`, `noise`).
+`Simulator(kind, seed, preset)` gives events, reproducible bit for bit from the seed, with the ground truth beside them. The kind is one of
+
+- `GESTURES`: the 11 gestures of DVS128 Gesture, in the data set's order; "clockwise" is as the camera sees it, with either arm;
+- `IDLE` ("idle"): a person who makes no gesture, standing, fidgeting, talking, turning, walking through;
+- `THINGS` ("things"): no person: boxes, rods, balls, a pendulum, a fan, leaves, a door, a moving camera, or nothing.
+
+`KINDS` has them all. The chain, one module each: what is drawn (`ranges`), from where (`presets`), reproducibly (`draw`), becomes a body
+(`body`), a way of moving (`gestures`, `others`, `idlers`), a view and involuntary movement (`figure`), or `things`; and an appearance
+and light (`scene`). 500 times a second of sensor time the capsules are painted where they moved (`render`) and the pixels turn changes
+into events (`sensor`, `noise`).
 """
 
-from pipeline.simulator.clip import Simulator, simulate
+from pipeline.simulator.clip import KINDS, Simulator, simulate
 from pipeline.simulator.figure import IDLE, Truth
 from pipeline.simulator.gestures import GESTURES
 from pipeline.simulator.presets import PRESETS
+from pipeline.simulator.things import THINGS
 
-__all__ = ["GESTURES", "IDLE", "PRESETS", "Simulator", "Truth", "simulate"]
+__all__ = ["GESTURES", "IDLE", "KINDS", "PRESETS", "THINGS", "Simulator", "Truth", "simulate"]

@@ -1,8 +1,8 @@
 """The articulated person: proportions, inverse kinematics, and the capsules that make up the picture.
 
-A person is 16 tapered capsules (a segment with a radius at each end): two legs, torso, shoulders, neck, head, and for each arm upper arm,
-forearm, palm, fingers and thumb. Gestures say where the wrists are and how the hands point; two-bone inverse kinematics finds the elbow.
-All arrays have time as their first axis.
+A person is 22 tapered capsules (a segment with a radius at each end): two legs, torso, shoulders, neck, head, and for each arm upper arm,
+forearm, palm, four fingers and thumb. Gestures say where the wrists are and how the hands point; two-bone inverse kinematics finds the
+elbow. All arrays have time as their first axis.
 
 Body frame: metres, origin at the neck base, x to the right of the image, y down, z toward the camera. Side 0 is the subject's right arm,
 which a camera facing the person sees at the image's left (x < 0); side 1 is the left arm.
@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.simulator.draw import Draw
-from pipeline.simulator.presets import BodyRanges
+from pipeline.simulator.ranges import BodyRanges
 
 Array = npt.NDArray[np.float64]
 
@@ -23,8 +23,13 @@ OUT = (-1.0, 1.0)
 """Sign of x that points away from the body, by side."""
 
 LEGS, TORSO, SHOULDERS, NECK, HEAD = (0, 1), 2, 3, 4, 5
-UPPER_ARM, FOREARM, PALM, FINGERS, THUMB = (6, 11), (7, 12), (8, 13), (9, 14), (10, 15)
-CAPSULES = 16
+UPPER_ARM, FOREARM, PALM, THUMB = (6, 14), (7, 15), (8, 16), (9, 17)
+FINGERS = ((10, 11, 12, 13), (18, 19, 20, 21))
+"""Index to little finger, by side."""
+CAPSULES = 22
+
+FINGER_LENGTHS = np.array([0.90, 1.0, 0.94, 0.74])
+"""Index to little finger, share of the middle finger's length (which is about 0.85 of the palm's)."""
 
 LONGEST_REACH = 0.985
 """An arm is never quite straight: keeps the elbow's side defined."""
@@ -38,6 +43,11 @@ class Body:
     upper_arm: float
     forearm: float
     hand: float
+    """Wrist to knuckles; the fingers come on top."""
+    hand_open: float
+    """Length of the fingers as seen: 1 stretched, 0.3 a fist."""
+    finger_spread: float
+    """Angle between neighbouring fingers, radians."""
     head_top: float
     torso_length: float
     radii: Array
@@ -62,6 +72,10 @@ class ArmPath:
     """(n, 3): the direction in which the elbow points away from the line shoulder-wrist."""
     palm: Array
     """(n, 3): added to the forearm's direction to give the hand's."""
+    open: float = 1.0
+    """How far the hand is open, against what the person usually does."""
+    edge_on: bool = False
+    """The palm faces sideways (as in clapping) rather than the camera."""
 
 
 def draw_body(draw: Draw, ranges: BodyRanges) -> Body:
@@ -83,7 +97,7 @@ def draw_body(draw: Draw, ranges: BodyRanges) -> Body:
         radii[UPPER_ARM[side]] = 0.050 * limb, 0.042 * limb
         radii[FOREARM[side]] = 0.040 * limb, 0.030 * limb
         radii[PALM[side]] = 0.034 * limb, 0.037 * limb
-        radii[FINGERS[side]] = 0.030 * limb, 0.020 * limb
+        radii[list(FINGERS[side])] = 0.0105 * limb, 0.0085 * limb
         radii[THUMB[side]] = 0.014 * limb, 0.010 * limb
     bias = np.zeros(CAPSULES)
     bias[[*LEGS, TORSO, SHOULDERS, NECK]] = -0.12, -0.12, -0.12, -0.06, -0.04
@@ -92,6 +106,8 @@ def draw_body(draw: Draw, ranges: BodyRanges) -> Body:
         upper_arm=size * draw.between(ranges.upper_arm),
         forearm=size * draw.between(ranges.forearm),
         hand=size * draw.between(ranges.hand),
+        hand_open=draw.between(ranges.hand_open),
+        finger_spread=draw.between(ranges.finger_spread),
         head_top=0.19 * size,
         torso_length=size * draw.between(ranges.torso_length),
         radii=radii,
@@ -136,17 +152,27 @@ def skeleton(body: Body, arms: tuple[ArmPath, ArmPath]) -> Array:
         elbow, wrist = solve_arm(body, side, arms[side])
         forearm = unit(wrist - elbow)
         palm = unit(forearm + arms[side].palm)
-        knuckles, thumb_root = wrist + 0.5 * body.hand * palm, wrist + 0.25 * body.hand * palm
+        across = _across_hand(side, palm, arms[side].edge_on)
+        thumb_root = wrist + 0.25 * body.hand * palm
         ends[:, UPPER_ARM[side], 0], ends[:, UPPER_ARM[side], 1] = body.shoulder[side], elbow
         ends[:, FOREARM[side], 0], ends[:, FOREARM[side], 1] = elbow, wrist
-        ends[:, PALM[side], 0], ends[:, PALM[side], 1] = wrist + 0.2 * body.hand * palm, knuckles
-        ends[:, FINGERS[side], 0], ends[:, FINGERS[side], 1] = knuckles, wrist + 1.05 * body.hand * palm
-        ends[:, THUMB[side], 0], ends[:, THUMB[side], 1] = thumb_root, thumb_root + 0.6 * body.hand * unit(palm + _thumb_side(side, palm))
+        ends[:, PALM[side], 0], ends[:, PALM[side], 1] = wrist + 0.25 * body.hand * palm, wrist + 0.65 * body.hand * palm
+        ends[:, THUMB[side], 0], ends[:, THUMB[side], 1] = thumb_root, thumb_root + 0.6 * body.hand * unit(palm + across)
+        length = 0.85 * body.hand * min(max(body.hand_open * arms[side].open, 0.3), 1.0)
+        width = 2.0 * body.radii[FINGERS[side][0], 0]
+        for place, finger in enumerate(FINGERS[side]):
+            off = 1.5 - place  # in fingers, from the middle of the hand toward the thumb
+            root = wrist + 0.95 * body.hand * palm + off * width * across
+            tip = root + length * FINGER_LENGTHS[place] * unit(palm + off * body.finger_spread * across)
+            ends[:, finger, 0], ends[:, finger, 1] = root, tip
     return ends
 
 
-def _thumb_side(side: int, palm: Array) -> Array:
-    """Across the hand in the image plane, toward the body's midline when the hand points up."""
+def _across_hand(side: int, palm: Array, edge_on: bool) -> Array:
+    """Unit vectors across the hand toward the thumb: in the image plane, toward the midline when the hand points up; or across x."""
     across = np.zeros_like(palm)
-    across[:, 0], across[:, 1] = palm[:, 1] * OUT[side], -palm[:, 0] * OUT[side]
-    return across
+    if edge_on:
+        across[:, 1], across[:, 2] = -palm[:, 2], palm[:, 1]
+    else:
+        across[:, 0], across[:, 1] = palm[:, 1] * OUT[side], -palm[:, 0] * OUT[side]
+    return unit(across)

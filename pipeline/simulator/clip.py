@@ -6,14 +6,18 @@ from pipeline.errors import USAGE, UserError
 from pipeline.events import EVENT_DTYPE, Events, empty_events, join_events
 from pipeline.simulator.body import draw_body
 from pipeline.simulator.draw import Draw, Stream
-from pipeline.simulator.figure import IDLE, Figure, Truth, draw_camera
+from pipeline.simulator.figure import IDLE, VIEW, Actor, Camera, Figure, Truth, draw_camera, draw_scale
 from pipeline.simulator.gestures import GESTURES
 from pipeline.simulator.noise import Noise, NoiseBlock
 from pipeline.simulator.presets import PRESETS
-from pipeline.simulator.render import LIGHT, Float32, Int64, image_of, new_canvas
-from pipeline.simulator.scene import draw_appearance
-from pipeline.simulator.sensor import STEP_US, draw_pixels, light_tables, run_steps, settle
+from pipeline.simulator.ranges import Preset
+from pipeline.simulator.render import LIGHT, Canvas, Float32, Int64, image_of, new_canvas
+from pipeline.simulator.scene import Appearance, draw_appearance, draw_lights, draw_thing_appearance
+from pipeline.simulator.sensor import STEP_US, View, draw_pixels, light_tables, run_steps, settle
+from pipeline.simulator.things import THINGS, Things, draw_things
 
+KINDS = (*GESTURES, IDLE, THINGS)
+"""All that can be simulated."""
 BLOCK_STEPS = 100
 """Movement and noise are planned in blocks of so many steps (200 ms), aligned to the clip's start, however the steps are then taken."""
 BLOCK_US = BLOCK_STEPS * STEP_US
@@ -21,47 +25,40 @@ LARGEST_SIDE = 2048
 PADDING = slice(13, 16)
 """Bytes of an event that hold no field: zeroed, since the promise is about bytes."""
 
-Plan = tuple[Float32, Int64]
-
 
 class Simulator:
-    """A simulated person in front of a simulated sensor.
+    """A simulated person, or things, in front of a simulated sensor.
 
-    The same gesture, seed, preset and size give the same events, however the time is cut into calls. Time starts at 0.
+    `gesture`: one of `GESTURES`, `IDLE` (a person who makes none) or `THINGS` (no person). The same gesture, seed, preset and size give the
+    same events, however the time is cut into calls. Time starts at 0.
 
     Raises `UserError` (usage) for an unknown gesture or preset, a negative seed or a sensor size that is not from 1 to 2048.
     """
 
     def __init__(self, gesture: str, seed: int, preset: str = "wide", width: int = 128, height: int = 128) -> None:
         _check(gesture, seed, preset, width, height)
-        ranges, kind = PRESETS[preset], (*GESTURES, IDLE).index(gesture)
+        ranges = PRESETS[preset]
         self.width, self.height = width, height
-        body = draw_body(Draw(seed, Stream.PERSON), ranges.body)
-        self._figure = Figure.draw(gesture, Draw(seed, Stream.MOTION, kind), body, ranges.motion)
-        self._camera = draw_camera(Draw(seed, Stream.SCENE, 1 + kind), ranges.scene, self._figure, width, height)
-        appearance = draw_appearance(Draw(seed, Stream.SCENE), ranges.scene, width, height)
+        build = _draw_scene if gesture == THINGS else _draw_person
+        self._actor, self._camera, appearance = build(gesture, seed, ranges, width, height)
+        self._lights = draw_lights(Draw(seed, Stream.LIGHT), ranges.scene, width, height)
         sensor = Draw(seed, Stream.SENSOR)
-        time_constant = sensor.log_between(ranges.sensor.time_constant)
-        self._canvas = new_canvas(appearance.background, appearance.surfaces, light_tables(time_constant))
+        tables = light_tables(sensor.log_between(ranges.sensor.time_constant))
+        self._canvas = self._new_canvas(appearance, tables)
         self._noise = Noise(sensor, Draw(seed, Stream.NOISE), ranges.sensor, width, height)
-        self._pixels = draw_pixels(sensor, ranges.sensor, self._canvas)
+        self._pixels = draw_pixels(sensor, ranges.sensor, self._canvas, self._lights.mains)
         self._now_us = self._stepped_us = 0
         self._kept = empty_events()
-        self._block: tuple[Plan, NoiseBlock]
-        poses, orders = self._plan(np.zeros(1, np.int64))
-        settle(self._canvas, poses[0], orders[0])
-        self.truth = Truth(
-            gesture=gesture,
-            preset=preset,
-            seed=seed,
-            frequency_hz=self._figure.performance.tempo.frequency,
-            active=self._figure.performance.active,
-            sense=self._figure.performance.sense,
-            onset_us=int(max(self._figure.onset, 0.0) * 1e6),
-            scale=self._camera.scale,
-            figure=self._figure,
-            camera=self._camera,
-        )
+        self._block: tuple[View, NoiseBlock]
+        settle(self._canvas, self._pixels, self._plan(np.zeros(1, np.int64)))
+        self.truth = _truth(gesture, seed, preset, self._actor, self._camera)
+
+    def _new_canvas(self, appearance: Appearance, tables: Float32) -> Canvas:
+        flat = self._actor.flat if isinstance(self._actor, Things) else None
+        moving = isinstance(self._actor, Things) and self._actor.pan is not None
+        view = appearance.background[: self.height, : self.width]
+        panorama = appearance.background if moving else None
+        return new_canvas(view, appearance.surfaces, tables, self._lights.lamps, flat, panorama)
 
     @property
     def time_us(self) -> int:
@@ -95,23 +92,61 @@ class Simulator:
         if first == 0:
             self._block = self._plan(start + STEP_US * np.arange(1, BLOCK_STEPS + 1)), self._noise.block(start, BLOCK_US)
         last = min(first + steps, BLOCK_STEPS)
-        (poses, orders), (moments, places, marks) = self._block
+        view, (moments, places, marks) = self._block
         self._stepped_us = start + (last - first) * STEP_US
         part = slice(*np.searchsorted(moments, (start, self._stepped_us)))
         out = np.empty(512 * (last - first), EVENT_DTYPE)
         noise = moments[part], places[part], marks[part]
-        events = run_steps(self._canvas, self._pixels, poses[first:last], orders[first:last], start, *noise, out)
+        events = run_steps(self._canvas, self._pixels, view.part(first, last), start, *noise, out)
         events.view(np.uint8).reshape(-1, EVENT_DTYPE.itemsize)[:, PADDING] = 0
         return np.asarray(events)
 
-    def _plan(self, times_us: Int64) -> Plan:
-        """Capsules on the image plane at n moments: (n, C, 6) pixels; and their order from front to back (n, C)."""
+    def _plan(self, times_us: Int64) -> View:
+        """What the sensor sees at n moments."""
         t = 1e-6 * times_us.astype(np.float64)
-        pixels, magnification, depth = self._camera.project(self._figure.joints(t))
+        pixels, magnification, depth = self._camera.project(self._actor.joints(t))
+        shifts = np.zeros((len(t), 2), np.float32)
+        if isinstance(self._actor, Things) and self._actor.pan is not None:
+            shifts[:] = self._camera.scale * self._actor.pan(t)
         poses = np.empty((*depth.shape[:2], 6), np.float32)
         poses[:, :, 0:2], poses[:, :, 3:5] = pixels[:, :, 0], pixels[:, :, 1]
-        poses[:, :, (2, 5)] = magnification * self._figure.body.radii
-        return poses, np.argsort(-depth.mean(axis=2) - self._figure.body.bias, axis=1, kind="stable")
+        poses[:, :, (2, 5)] = magnification * self._actor.radii
+        orders = np.argsort(-depth.mean(axis=2) - self._actor.bias, axis=1, kind="stable")
+        return View(poses, orders, shifts, self._lights.waves(times_us))
+
+
+def _draw_person(gesture: str, seed: int, ranges: Preset, width: int, height: int) -> tuple[Actor, Camera, Appearance]:
+    kind = KINDS.index(gesture)
+    body = draw_body(Draw(seed, Stream.PERSON), ranges.body)
+    figure = Figure.draw(gesture, Draw(seed, Stream.MOTION, kind), body, ranges.motion)
+    camera = draw_camera(Draw(seed, Stream.SCENE, 1 + kind), ranges.scene, figure, width, height)
+    return figure, camera, draw_appearance(Draw(seed, Stream.SCENE), ranges.scene, width, height)
+
+
+def _draw_scene(gesture: str, seed: int, ranges: Preset, width: int, height: int) -> tuple[Actor, Camera, Appearance]:
+    kind = KINDS.index(gesture)
+    scene = Draw(seed, Stream.SCENE, 1 + kind)
+    scale = draw_scale(scene, ranges.scene)
+    things = draw_things(Draw(seed, Stream.MOTION, kind), 0.5 * VIEW / scale)
+    camera = Camera.straight(scale, width, height)
+    larger = 1 if things.pan is None else 2
+    return things, camera, draw_thing_appearance(scene, ranges.scene, len(things.parts), larger * width, larger * height)
+
+
+def _truth(gesture: str, seed: int, preset: str, actor: Actor, camera: Camera) -> Truth:
+    person = actor.performance if isinstance(actor, Figure) else None
+    return Truth(
+        gesture=gesture,
+        preset=preset,
+        seed=seed,
+        frequency_hz=person.tempo.frequency if person else 0.0,
+        active=person.active if person else (False, False),
+        sense=person.sense if person else 0,
+        onset_us=int(actor.recognisable * 1e6) if isinstance(actor, Figure) else 0,
+        scale=camera.scale,
+        actor=actor,
+        camera=camera,
+    )
 
 
 def simulate(gesture: str, seed: int, duration_us: int, preset: str = "wide") -> Events:
@@ -120,9 +155,8 @@ def simulate(gesture: str, seed: int, duration_us: int, preset: str = "wide") ->
 
 
 def _check(gesture: str, seed: int, preset: str, width: int, height: int) -> None:
-    names = (*GESTURES, IDLE)
-    if gesture not in names:
-        raise UserError(f"There is no gesture {gesture!r}; choose one of: {', '.join(names)}.", USAGE)
+    if gesture not in KINDS:
+        raise UserError(f"There is no gesture {gesture!r}; choose one of: {', '.join(KINDS)}.", USAGE)
     if preset not in PRESETS:
         raise UserError(f"There is no preset {preset!r}; choose one of: {', '.join(PRESETS)}.", USAGE)
     if seed < 0:

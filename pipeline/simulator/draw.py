@@ -25,6 +25,7 @@ class Stream(IntEnum):
     MOTION = 2
     SENSOR = 3
     NOISE = 4
+    LIGHT = 5
 
 
 class Draw:

@@ -1,17 +1,25 @@
 """A person performing: from a moment in time to capsules on the image plane, and the ground truth about it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
-from pipeline.simulator.body import FINGERS, LEFT, PALM, RIGHT, ArmPath, Array, Body, skeleton
+from pipeline.simulator.body import FINGERS, HEAD, LEFT, LEGS, OUT, PALM, RIGHT, ArmPath, Array, Body, skeleton
 from pipeline.simulator.draw import Draw
-from pipeline.simulator.gestures import GESTURES, Performance, air_drums, air_guitar, arm_roll, circle, clap, hanging, wave
-from pipeline.simulator.others import idle, other
-from pipeline.simulator.presets import MotionRanges, SceneRanges
+from pipeline.simulator.gestures import GESTURES, Carriage, Performance, air_drums, air_guitar, arm_roll, circle, clap, hanging, wave
+from pipeline.simulator.idlers import idle
+from pipeline.simulator.others import other
+from pipeline.simulator.ranges import MotionRanges, SceneRanges
 
 IDLE = "idle"
-"""The name of standing without a gesture."""
+"""The name of a person who makes no gesture."""
+
+TRIES = 64
+AIMED_FROM = 3
+"""Of every eight tries the first so many leave the person where the ranges put it; the others aim."""
+SIDE_MARGIN = 10.0
+"""Pixels by which a lone hand may be across the middle of the view."""
 
 VIEW = 128.0
 """Side of the reference view in pixels: ranges in pixels are for this size."""
@@ -67,10 +75,9 @@ class Camera:
     """(3, 3) rotation of the body as seen from the camera."""
 
     @classmethod
-    def draw(cls, draw: Draw, ranges: SceneRanges, width: int, height: int) -> "Camera":
-        """Draw a view; for a sensor other than 128x128 the whole view is fitted and centred."""
+    def draw(cls, draw: Draw, ranges: SceneRanges, width: int, height: int, scale: float) -> "Camera":
+        """Draw a view at `scale` (px/m on 128 pixels); for a sensor other than 128x128 the whole view is fitted and centred."""
         zoom = min(width, height) / VIEW
-        scale = draw.log_between(ranges.scale) if ranges.scale_log else draw.between(ranges.scale)
         centre = draw.between(ranges.centre_x), draw.between(ranges.centre_y)
         yaw, pitch, roll = (draw.between(limits) for limits in (ranges.yaw, ranges.pitch, ranges.roll))
         return cls(
@@ -79,6 +86,11 @@ class Camera:
             draw.between(ranges.distance),
             _rotation(2, 0, yaw) @ _rotation(1, 2, pitch) @ _rotation(0, 1, roll),
         )
+
+    @classmethod
+    def straight(cls, scale: float, width: int, height: int) -> "Camera":
+        """A far camera that looks straight at the origin, which is in the middle of the view; `scale` in px/m on 128 pixels."""
+        return cls(scale * min(width, height) / VIEW, (0.5 * width, 0.5 * height), 1e6, np.eye(3))
 
     def project(self, points: Array) -> tuple[Array, Array, Array]:
         """Points (..., 3) in metres -> pixels (..., 2), magnification px/m (...), depth toward the camera (...)."""
@@ -92,6 +104,21 @@ def _rotation(first: int, second: int, angle: float) -> Array:
     turn[first, first] = turn[second, second] = np.cos(angle)
     turn[first, second], turn[second, first] = -np.sin(angle), np.sin(angle)
     return turn
+
+
+class Actor(Protocol):
+    """Whatever is made of capsules and moves: a person or things."""
+
+    @property
+    def radii(self) -> Array:
+        """(C, 2) at either end, metres."""
+
+    @property
+    def bias(self) -> Array:
+        """(C,) added to the depth when sorting."""
+
+    def joints(self, t: Array) -> Array:
+        """End points of all capsules at times t (s): (n, C, 2, 3), metres."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +155,26 @@ class Figure:
             draw.between(ranges.reaction),
         )
 
+    @property
+    def radii(self) -> Array:
+        """(CAPSULES, 2) at either end, metres."""
+        return self.body.radii
+
+    @property
+    def bias(self) -> Array:
+        """(CAPSULES,) added to the depth when sorting."""
+        return self.body.bias
+
+    @property
+    def shown(self) -> float:
+        """From when on the hands have come up and the gesture's cycle has its full size, s."""
+        return max(self.onset, 0.0) + self.raise_time
+
+    @property
+    def recognisable(self) -> float:
+        """When the cycle has half its size, the hands being half way up, s; 0 where the clip begins in the middle of the gesture."""
+        return max(self.onset + 0.5 * self.raise_time, 0.0)
+
     def joints(self, t: Array) -> Array:
         """End points of all capsules at times t (s): (n, CAPSULES, 2, 3), metres."""
         phase = self.performance.tempo.phase(t)
@@ -138,18 +185,33 @@ class Figure:
             path, rest = self.performance.arms[side](t, phase), self.rest[side]
             if self.performance.active[side]:
                 wrist = rest.wrist + effort * (path.wrist + self.wander[side].at(t) - rest.wrist)
-                path = ArmPath(wrist, rest.pole + effort * (path.pole - rest.pole), rest.palm + effort * (path.palm - rest.palm))
+                pole, palm = rest.pole + effort * (path.pole - rest.pole), rest.palm + effort * (path.palm - rest.palm)
+                path = ArmPath(wrist, pole, palm, path.open, path.edge_on)
                 lean += self.reaction * (wrist - rest.wrist) * (1.0, 0.2, 0.5)
             paths.append(path)
         ends = skeleton(self.body, (paths[0], paths[1]))
-        ends += (self.sway.at(t) + lean)[:, None, None, :] * _mobility(ends)
+        moved = self.sway.at(t) + lean
+        if self.performance.carriage is not None:
+            carriage = self.performance.carriage(t, phase)
+            ends = _carry(ends, carriage)
+            moved += 0.0 if carriage.walking else carriage.trunk
+            ends += carriage.trunk[:, None, None, :] if carriage.walking else 0.0
+        feet = ends[:, list(LEGS), 1].copy()
+        ends += moved[:, None, None, :]
+        ends[:, list(LEGS), 1] = feet
         return ends
 
 
-def _mobility(ends: Array) -> Array:
-    """How far each point follows the body's sway: fully from the hips up, not at all at the feet."""
-    feet = ends[..., 1:2] > 1.0
-    return np.where(feet, 0.0, 1.0)
+def _carry(ends: Array, carriage: Carriage) -> Array:
+    """The body (n, CAPSULES, 2, 3) with head, feet and heading as the carriage says, where it stood."""
+    ends[:, HEAD] += carriage.head[:, None, :]
+    for leg, forward in zip(LEGS, (0.5, -0.5), strict=True):
+        ends[:, leg, 1, 2] += forward * carriage.stride
+        ends[:, leg, 1, 1] -= 0.3 * carriage.stride**2
+    cos, sin = np.cos(carriage.yaw)[:, None, None], np.sin(carriage.yaw)[:, None, None]
+    x, z = ends[..., 0].copy(), ends[..., 2].copy()
+    ends[..., 0], ends[..., 2] = cos * x + sin * z, cos * z - sin * x
+    return ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +231,19 @@ class Truth:
     sense: int
     """Rotation named by the gesture: 1 clockwise on the screen, -1 counter-clockwise, 0 none."""
     onset_us: int
-    """When the hands leave rest; 0 where the clip begins in the middle of the gesture."""
+    """When the cycle of the gesture begins to be seen: the hands are half way up from rest and the cycle has half its size (full size
+    comes 0.1 to 0.23 s later; the hands leave rest as long before). 0 where the clip begins in the middle of the gesture."""
     scale: float
     """Pixels per metre at the person's distance."""
-    figure: Figure
+    actor: Actor
     camera: Camera
+
+    @property
+    def figure(self) -> Figure:
+        """The person. Raises ValueError where there is none."""
+        if not isinstance(self.actor, Figure):
+            raise ValueError(f"{self.gesture} has no person in it")
+        return self.actor
 
     def phase(self, times_us: Array) -> Array:
         """Phase of the gesture's cycle, radians, at times in us."""
@@ -190,22 +260,59 @@ def hand_positions(figure: Figure, camera: Camera, t: Array) -> Array:
     return pixels
 
 
+def draw_scale(draw: Draw, ranges: SceneRanges) -> float:
+    """Draw the pixels per metre at the person's distance."""
+    return draw.log_between(ranges.scale) if ranges.scale_log else draw.between(ranges.scale)
+
+
 def draw_camera(draw: Draw, ranges: SceneRanges, figure: Figure, width: int, height: int) -> Camera:
-    """A view in which the performing hands are inside for the share of time that the ranges ask for (or the best of 40 drawn)."""
-    t = np.linspace(max(figure.onset, 0.0) + figure.raise_time, 3.0, 48)
-    active = list(figure.performance.active)
-    best, best_share = Camera.draw(draw, ranges, width, height), -1.0
+    """A view in which the gesture can be recognised (`_recognisable`), or the best of `TRIES` drawn.
+
+    The scale is drawn first, so that near views are as frequent as the ranges say. Where the places drawn for the person will not do, the
+    camera is aimed at the hands (near views, the head perhaps outside), and if that will not do either, it steps back.
+    """
+    t = np.linspace(figure.shown, 3.0, 48)
+    active = figure.performance.active
+    scale = draw_scale(draw, ranges)
+    best, best_share = Camera.draw(draw, ranges, width, height, scale), -1.0
     if not any(active):
         return best
-    ends = figure.joints(t)[:, list(FINGERS), 0][:, active]
+    hands = figure.joints(t)[:, [FINGERS[side][1] for side in (RIGHT, LEFT)], 0][:, list(active)]
     camera = best
-    for _ in range(40):
-        pixels, _, _ = camera.project(ends)
-        inside = np.all((pixels >= 0.0) & (pixels < (width, height)), axis=2)
-        share = float(inside.mean())
+    for attempt in range(1, TRIES):
+        share = _recognisable(camera, hands, active, width, height)
         if share > best_share:
             best, best_share = camera, share
         if share >= ranges.visible:
             break
-        camera = Camera.draw(draw, ranges, width, height)
+        scale *= 0.9 if attempt % 8 == 0 else 1.0
+        camera = Camera.draw(draw, ranges, width, height, scale)
+        if attempt % 8 >= AIMED_FROM:
+            camera = _aimed(draw, camera, hands, active, width, height)
     return best
+
+
+def _aimed(draw: Draw, camera: Camera, hands: Array, active: tuple[bool, bool], width: int, height: int) -> Camera:
+    """The camera turned so that the hands (n, hands, 3) are, on average, at a drawn place of the view: a lone one on its own side."""
+    aside = draw.between((-0.06, 0.34)) * (OUT[RIGHT] if active[RIGHT] else OUT[LEFT])
+    if all(active):
+        aside = draw.between((-0.15, 0.15))
+    wanted = (0.5 + aside) * width, draw.between((0.25, 0.75)) * height
+    pixels, _, _ = camera.project(hands)
+    moved = np.array(wanted) - pixels.reshape(-1, 2).mean(axis=0)
+    return replace(camera, centre=(camera.centre[0] + float(moved[0]), camera.centre[1] + float(moved[1])))
+
+
+def _recognisable(camera: Camera, hands: Array, active: tuple[bool, bool], width: int, height: int) -> float:
+    """Share of the time that the hands (n, hands, 3) are in view; 0 for one hand that a viewer would take for the other.
+
+    Often only what moves is seen, so one performing hand has to be on its own side of the view, but for `SIDE_MARGIN`, and of the neck.
+    """
+    pixels, _, _ = camera.project(hands)
+    if active[RIGHT] != active[LEFT]:
+        side, column = RIGHT if active[RIGHT] else LEFT, float(pixels[..., 0].mean())
+        margin = SIDE_MARGIN * min(width, height) / VIEW
+        if OUT[side] * (column - camera.centre[0]) < 0.0 or OUT[side] * (column - 0.5 * width) < -margin:
+            return 0.0
+    inside = np.all((pixels >= 0.0) & (pixels < (width, height)), axis=2)
+    return float(inside.mean(axis=0).min())

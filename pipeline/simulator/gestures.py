@@ -11,12 +11,13 @@ counter-clockwise, and right arm counter-clockwise and left arm clockwise.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from pipeline.simulator.body import LEFT, OUT, RIGHT, ArmPath, Array, Body, unit
 from pipeline.simulator.draw import Draw, Range
-from pipeline.simulator.presets import MotionRanges
+from pipeline.simulator.ranges import MotionRanges
 
 GESTURES: tuple[str, ...] = (
     "hand_clapping",
@@ -33,8 +34,26 @@ GESTURES: tuple[str, ...] = (
 )
 """The classes in the data set's own order (tonic's labels 0 to 10)."""
 
+WAVE_LIMIT = 1.25
+"""Largest angle of a waving forearm from the vertical, radians: the hand stays above the elbow."""
+
 ArmFunction = Callable[[Array, Array], ArmPath]
 """(time in s (n,), phase in rad (n,)) -> path of one arm."""
+
+
+class Carriage(NamedTuple):
+    """What the rest of the body does at n moments."""
+
+    trunk: Array
+    """(n, 3) displacement of everything above the feet, metres (the feet follow a walk, see `walking`)."""
+    head: Array
+    """(n, 3) displacement of the head against the trunk, metres."""
+    yaw: Array
+    """(n,) turn about the vertical, radians."""
+    stride: Array
+    """(n,) how far the right foot is before the left, metres; 0 standing."""
+    walking: bool
+    """The feet go where the trunk goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +82,8 @@ class Performance:
     sense: int
     """1 clockwise on the screen, -1 counter-clockwise, 0 no rotation named."""
     arms: tuple[ArmFunction, ArmFunction]
+    carriage: Callable[[Array, Array], Carriage] | None = None
+    """(time, phase) -> what the rest of the body does; None: it stands."""
 
 
 def draw_tempo(draw: Draw, rate: Range, ranges: MotionRanges) -> Tempo:
@@ -110,7 +131,7 @@ def _one_arm(draw: Draw, body: Body, side: int, ranges: MotionRanges, performing
 
 
 def clap(draw: Draw, body: Body, ranges: MotionRanges) -> Performance:
-    """Both hands meet in front of the chest."""
+    """Both hands, in phase, meet palm to palm in the middle before the chest."""
     tempo = draw_tempo(draw, ranges.clap_rate, ranges)
     opening, height, depth = draw.between(ranges.clap_open), draw.between(ranges.clap_y), draw.between(ranges.clap_z)
     sharpness, lift, share = draw.between((0.7, 1.2)), draw.between((0.0, 0.8)), draw.between((0.8, 1.2))
@@ -119,8 +140,9 @@ def clap(draw: Draw, body: Body, ranges: MotionRanges) -> Performance:
     def arm(side: int) -> ArmFunction:
         def path(t: Array, phase: Array) -> ArmPath:
             gap = (0.5 - 0.5 * np.cos(phase)) ** sharpness
-            x = OUT[side] * (0.04 + opening * (share if side == RIGHT else 2.0 - share) * gap)
-            return ArmPath(xyz(t, x, height, depth), xyz(t, OUT[side] * elbows_out, 1.0, 0.0), xyz(t, -0.1 * OUT[side], -lift, 0.4))
+            x = OUT[side] * (0.035 + opening * (share if side == RIGHT else 2.0 - share) * gap)
+            pole, palm = xyz(t, OUT[side] * elbows_out, 1.0, 0.0), xyz(t, -0.1 * OUT[side], -lift, 0.4)
+            return ArmPath(xyz(t, x, height, depth), pole, palm, open=2.0, edge_on=True)
 
         return path
 
@@ -128,10 +150,11 @@ def clap(draw: Draw, body: Body, ranges: MotionRanges) -> Performance:
 
 
 def wave(draw: Draw, body: Body, ranges: MotionRanges, side: int) -> Performance:
-    """The raised forearm swings about the elbow; the hand follows a little late."""
+    """The raised forearm swings about the elbow, the open hand always above it and following a little late."""
     tempo = draw_tempo(draw, ranges.wave_rate, ranges)
     out, forward = draw.between(ranges.wave_elbow_out), draw.between(ranges.wave_elbow_forward)
-    offset, swing, lean = draw.between(ranges.wave_offset), draw.between(ranges.wave_swing), draw.between((0.0, 0.4))
+    swing, lean = draw.between(ranges.wave_swing), draw.between((0.0, 0.4))
+    offset = np.clip(draw.between(ranges.wave_offset), swing - WAVE_LIMIT, WAVE_LIMIT - swing)
     flick, lag, elbow_move = draw.between(ranges.wave_wrist), draw.between((0.2, 1.0)), draw.between(ranges.wave_elbow_move)
     direction = np.array([OUT[side] * np.sin(out), 0.9 * np.cos(out), forward])
     elbow_rest = body.shoulder[side] + body.upper_arm * direction / np.sqrt(np.sum(direction**2))
@@ -142,7 +165,7 @@ def wave(draw: Draw, body: Body, ranges: MotionRanges, side: int) -> Performance
         elbow = elbow_rest + xyz(t, OUT[side] * elbow_move * np.sin(phase), 0.0, 0.0)
         late = angle + flick * np.sin(phase - lag)
         palm = unit(xyz(t, OUT[side] * np.sin(late), -np.cos(late), lean)) - forearm
-        return ArmPath(elbow + body.forearm * forearm, elbow - body.shoulder[side], palm)
+        return ArmPath(elbow + body.forearm * forearm, elbow - body.shoulder[side], palm, open=2.0)
 
     return Performance(tempo, (side == RIGHT, side == LEFT), 0, _one_arm(draw, body, side, ranges, path))
 
@@ -165,7 +188,7 @@ def circle(draw: Draw, body: Body, ranges: MotionRanges, side: int, sense: int) 
 
 
 def arm_roll(draw: Draw, body: Body, ranges: MotionRanges) -> Performance:
-    """The forearms lie across the chest and roll about each other, half a turn apart, either way round."""
+    """The forearms lie level across the chest, hands past the midline, and roll about each other, half a turn apart, either way round."""
     tempo = draw_tempo(draw, ranges.roll_rate, ranges)
     radius, height, depth = draw.between(ranges.roll_radius), draw.between(ranges.roll_y), draw.between(ranges.roll_z)
     out, way, flat = draw.between(ranges.roll_out), draw.sign(), draw.between((0.8, 1.1))
@@ -174,7 +197,7 @@ def arm_roll(draw: Draw, body: Body, ranges: MotionRanges) -> Performance:
         def path(t: Array, phase: Array) -> ArmPath:
             angle = way * phase + (np.pi if side == LEFT else 0.0)
             wrist = xyz(t, OUT[side] * out, height + radius * np.sin(angle), depth + flat * radius * np.cos(angle))
-            return ArmPath(wrist, xyz(t, OUT[side], 0.5, 0.0), xyz(t, -0.6 * OUT[side], 0.0, 0.0))
+            return ArmPath(wrist, xyz(t, OUT[side], 0.5, 0.0), xyz(t, -0.6 * OUT[side], 0.0, 0.0), open=0.7)
 
         return path
 
@@ -182,22 +205,39 @@ def arm_roll(draw: Draw, body: Body, ranges: MotionRanges) -> Performance:
 
 
 def air_drums(draw: Draw, body: Body, ranges: MotionRanges) -> Performance:
-    """The hands strike down in turn."""
+    """The fists strike in turn on two drums side by side: lifted, thrown down, at rest on the skin; forearms forward, wrists flicking."""
     tempo = draw_tempo(draw, ranges.drum_rate, ranges)
     height, y, z = draw.between(ranges.drum_height), draw.between(ranges.drum_y), draw.between(ranges.drum_z)
-    out, flick = draw.between(ranges.drum_out), draw.between(ranges.drum_wrist)
+    out, flick, uneven = draw.between(ranges.drum_out), draw.between(ranges.drum_wrist), draw.between((-0.04, 0.04))
+    down, rest = draw.between(ranges.drum_down), draw.between(ranges.drum_rest)
+    bounce = 0.5 * draw.between((0.0, 0.4)) * rest / down  # leaves the drum with at most 0.4 of the speed it came with
+    apart = np.pi + draw.between((-0.4, 0.4))
 
     def arm(side: int) -> ArmFunction:
-        shift = np.pi if side == LEFT else 0.0
+        shift = apart if side == LEFT else 0.0
 
         def path(t: Array, phase: Array) -> ArmPath:
-            p = phase + shift
-            wrist = xyz(t, OUT[side] * out, y - height * (np.sin(p) + 0.25 * np.sin(2.0 * p)), z)
-            return ArmPath(wrist, xyz(t, OUT[side], 0.8, 0.0), xyz(t, 0.0, -flick * np.sin(p - 0.5), 0.5))
+            lifted = drum_stroke(phase + shift, down, rest, bounce)
+            hand = drum_stroke(phase + shift - 0.35, down, rest, bounce)
+            wrist = xyz(t, OUT[side] * out, y + OUT[side] * uneven - height * lifted, z - 0.3 * height * lifted)
+            palm = xyz(t, -0.15 * OUT[side], flick * (0.4 - hand), 0.6)
+            return ArmPath(wrist, xyz(t, 0.5 * OUT[side], 1.0, -0.4), palm, open=0.5)
 
         return path
 
     return Performance(tempo, (True, True), 0, (arm(RIGHT), arm(LEFT)))
+
+
+def drum_stroke(phase: Array, down: float, rest: float, bounce: float) -> Array:
+    """Height of a drumming hand over the skin, 1 = highest: falls freely for the share `down` of the cycle, stays for `rest`, is lifted."""
+    share = np.mod(phase / (2.0 * np.pi), 1.0)
+    fallen, rested = share / down, (share - down) / rest
+    lifted = (share - down - rest) / (1.0 - down - rest)
+    return np.select(
+        [share < down, share < down + rest],
+        [1.0 - fallen**2, 4.0 * bounce * rested * (1.0 - rested)],
+        lifted * lifted * (3.0 - 2.0 * lifted),
+    )
 
 
 def air_guitar(draw: Draw, body: Body, ranges: MotionRanges) -> Performance:
@@ -212,11 +252,11 @@ def air_guitar(draw: Draw, body: Body, ranges: MotionRanges) -> Performance:
     def strum(t: Array, phase: Array) -> ArmPath:
         stroke = height * np.sin(phase)
         wrist = xyz(t, OUT[strumming] * (out - slope * stroke), y + stroke, z)
-        return ArmPath(wrist, xyz(t, OUT[strumming], 0.3, -0.2), xyz(t, -0.3 * OUT[strumming], 0.3, 0.0))
+        return ArmPath(wrist, xyz(t, OUT[strumming], 0.3, -0.2), xyz(t, -0.3 * OUT[strumming], 0.3, 0.0), open=0.7)
 
     def fret(t: Array, phase: Array) -> ArmPath:
         slide = drift * np.sin(2.0 * np.pi * drift_rate * t + drift_phase)
         wrist = xyz(t, OUT[fretting] * (neck_x + 0.9 * slide), neck_y - 0.4 * slide, 0.22)
-        return ArmPath(wrist, xyz(t, OUT[fretting] * 0.4, 1.0, 0.0), xyz(t, -0.4 * OUT[fretting], -0.4, 0.2))
+        return ArmPath(wrist, xyz(t, OUT[fretting] * 0.4, 1.0, 0.0), xyz(t, -0.4 * OUT[fretting], -0.4, 0.2), open=0.8)
 
     return Performance(tempo, (True, True), 0, (strum, fret) if strumming == RIGHT else (fret, strum))

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.simulator.draw import Draw
-from pipeline.simulator.presets import SensorRanges
+from pipeline.simulator.ranges import SensorRanges
 from pipeline.simulator.render import TILE, TILE_PIXELS, Float32
 
 NoiseBlock = tuple[npt.NDArray[np.float64], npt.NDArray[np.int64], Float32]

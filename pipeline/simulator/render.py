@@ -31,10 +31,11 @@ TABLE_SIZE = 2048
 TABLE_MAX = 4.0
 """The tables cover linear intensity from 0 to this."""
 
-BACKGROUND, LIGHT, TARGET, GAIN, PHOTO, LEVEL, THETA_ON, THETA_OFF, SCRATCH, SCRATCH_2 = range(10)
+BACKGROUND, LIGHT, TARGET, GAIN, PHOTO, LEVEL, THETA_ON, THETA_OFF, SCRATCH, SCRATCH_2, LAMP, FLICKER = range(12)
 """Planes of a tile. Background and picture (linear intensity), the picture's logarithm and the share GAIN of the way toward it that the
-photoreceptor goes in a step; photoreceptor, remembered level and thresholds (`pipeline.simulator.sensor`); memory within a step."""
-PLANES = 10
+photoreceptor goes in a step; photoreceptor, remembered level and thresholds (`pipeline.simulator.sensor`); memory within a step; depth of
+the background's flicker (log units), and of that the part which nothing covers."""
+PLANES = 12
 
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
@@ -63,14 +64,27 @@ class Canvas(NamedTuple):
     """(C, 6) as painted: x_a, y_a, r_a, x_b, y_b, r_b in pixels."""
     cells: Int32
     """(64,) memory within a step."""
+    flat: Flags
+    """(C,) the ends are cut straight rather than round: a rectangle."""
+    panorama: Float32
+    """(rows, columns) what a moving camera looks around in, repeated without end; (0, 0) where the camera stands still."""
 
 
-def new_canvas(background: Image, surfaces: Image, tables: Float32) -> Canvas:
-    """A canvas on which nothing is painted yet. `background` is (height, width)."""
+def new_canvas(
+    background: Image,
+    surfaces: Image,
+    tables: Float32,
+    lamps: Image | None = None,
+    flat: Flags | None = None,
+    panorama: Image | None = None,
+) -> Canvas:
+    """A canvas on which nothing is painted yet. `background` and `lamps` (depth of flicker, log units) are (height, width)."""
     height, width = background.shape
     columns, count = -(-width // TILE), -(-width // TILE) * -(-height // TILE)
     planes = np.zeros((count, PLANES, TILE_PIXELS), np.float32)
     planes[:, BACKGROUND] = tiles_of(background, columns)
+    if lamps is not None:
+        planes[:, LAMP] = planes[:, FLICKER] = tiles_of(lamps, columns)
     return Canvas(
         width=width,
         height=height,
@@ -82,6 +96,8 @@ def new_canvas(background: Image, surfaces: Image, tables: Float32) -> Canvas:
         dirty=np.ones(count, np.uint8),
         pose=np.full((len(surfaces), 6), -1e4, np.float32),
         cells=np.zeros(TILE_PIXELS, np.int32),
+        flat=np.zeros(len(surfaces), np.uint8) if flat is None else flat,
+        panorama=np.zeros((0, 0), np.float32) if panorama is None else panorama,
     )
 
 
@@ -147,8 +163,34 @@ def _mark(i: int, painted: Float32, mask: Int64, dirty: Flags, columns: int) -> 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
+def look(panorama: Float32, shift: Float32, planes: Float32, dirty: Flags, columns: int) -> None:
+    """Fill the background from the panorama, whose pixel (0, 0) is seen `shift` (x, y) pixels left of and above the view's corner."""
+    rows, width = panorama.shape
+    left, up = int(np.floor(shift[0])), int(np.floor(shift[1]))
+    right_part, lower_part = np.float32(shift[0] - left), np.float32(shift[1] - up)
+    one = np.float32(1.0)
+    for k in range(planes.shape[0]):
+        dirty[k] = 1
+        for p in range(TILE_PIXELS):
+            x, y = (k % columns) * TILE + p % TILE + left, (k // columns) * TILE + p // TILE + up
+            x0, x1, y0, y1 = x % width, (x + 1) % width, y % rows, (y + 1) % rows
+            upper = panorama[y0, x0] + right_part * (panorama[y0, x1] - panorama[y0, x0])
+            lower = panorama[y1, x0] + right_part * (panorama[y1, x1] - panorama[y1, x0])
+            planes[k, BACKGROUND, p] = (one - lower_part) * upper + lower_part * lower
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
 def paint(
-    k: int, planes: Float32, touching: int, order: Int64, painted: Float32, surfaces: Float32, tables: Float32, cells: Int32, columns: int
+    k: int,
+    planes: Float32,
+    touching: int,
+    order: Int64,
+    painted: Float32,
+    surfaces: Float32,
+    tables: Float32,
+    cells: Int32,
+    flat: Flags,
+    columns: int,
 ) -> None:
     """Paint tile k with the capsules of the bit mask `touching`; `order` (C,) names all from front to back."""
     x0, y0 = np.float32((k % columns) * TILE), np.float32((k // columns) * TILE)
@@ -159,6 +201,8 @@ def paint(
         i = order[n]
         if touching >> i & 1 == 0 or _cover(k, planes, painted, i, x0, y0, cells) == 0:
             continue
+        if flat[i]:
+            _cut_ends(k, planes, painted, i, x0, y0)
         open_pixels = np.int32(0)
         for p in range(TILE_PIXELS):
             through, cover = planes[k, SCRATCH, p], planes[k, SCRATCH_2, p]
@@ -170,6 +214,7 @@ def paint(
     for p in range(TILE_PIXELS):
         light = planes[k, LIGHT, p] + planes[k, SCRATCH, p] * planes[k, BACKGROUND, p]
         planes[k, LIGHT, p] = light
+        planes[k, FLICKER, p] = planes[k, SCRATCH, p] * planes[k, LAMP, p]
         at = light * np.float32((TABLE_SIZE - 1) / TABLE_MAX)
         cell = min(np.int32(at), np.int32(TABLE_SIZE - 2))
         part = at - np.float32(cell)
@@ -197,3 +242,16 @@ def _cover(k: int, planes: Float32, painted: Float32, i: int, x0: np.float32, y0
         cells[p] = np.int32(t * along + half) * np.int32(TEXTURE_ACROSS) + np.int32(side * across + half)
         inside += np.int32(1) if share > zero else np.int32(0)
     return int(inside)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _cut_ends(k: int, planes: Float32, painted: Float32, i: int, x0: np.float32, y0: np.float32) -> None:
+    """Take from the coverage (in SCRATCH_2) of tile k by capsule i what lies beyond the segment's ends: leaves a rectangle."""
+    zero, half, one = np.float32(0.0), np.float32(0.5), np.float32(1.0)
+    ax, ay = painted[i, 0] - x0, painted[i, 1] - y0
+    ex, ey = painted[i, 3] - x0 - ax, painted[i, 4] - y0 - ay
+    length = np.sqrt(ex * ex + ey * ey + np.float32(1e-6))
+    for p in range(TILE_PIXELS):
+        px, py = np.float32(np.int32(p) & np.int32(TILE - 1)) - ax, np.float32(np.int32(p) // np.int32(TILE)) - ay
+        along = (px * ex + py * ey) / length
+        planes[k, SCRATCH_2, p] *= min(max(min(along, length - along) + half, zero), one)

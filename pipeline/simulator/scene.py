@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 from pipeline.simulator.body import CAPSULES, FINGERS, FOREARM, HEAD, LEFT, LEGS, NECK, PALM, RIGHT, SHOULDERS, THUMB, TORSO, UPPER_ARM
 from pipeline.simulator.draw import Draw
-from pipeline.simulator.presets import SceneRanges
+from pipeline.simulator.ranges import SceneRanges
 
 Image = npt.NDArray[np.float32]
 
@@ -24,7 +24,43 @@ class Appearance:
     background: Image
     """(height, width)."""
     surfaces: Image
-    """(CAPSULES, TEXTURE_ALONG, TEXTURE_ACROSS): fixed to each capsule, from near to far end and from one rim to the other."""
+    """(C, TEXTURE_ALONG, TEXTURE_ACROSS): fixed to each capsule, from near to far end and from one rim to the other."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lights:
+    """Lamps on alternating current: log intensity changes by depth x wave.
+
+    Their light pulses at twice the mains' frequency (100 or 120 Hz), between a sine (lamps with a phosphor or a filament) and a rectified
+    one (LEDs without a capacitor).
+    """
+
+    frequency: float
+    start: float
+    sharpness: float
+    mains: float
+    """Depth in all that is seen, log units; 0 where the light is steady."""
+    lamps: Image
+    """(height, width) additional depth where a lamp, or its reflection, is in view."""
+
+    def waves(self, times_us: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """Brightness in [-1, 1] about its mean at n times in us."""
+        angle = np.pi * self.frequency * 1e-6 * times_us + self.start
+        sine, rectified = -np.cos(2.0 * angle), np.abs(np.sin(angle)) * np.pi / 2.0 - 1.0
+        return ((1.0 - self.sharpness) * sine + self.sharpness * rectified).astype(np.float32)
+
+
+def draw_lights(draw: Draw, ranges: SceneRanges, width: int, height: int) -> Lights:
+    """Draw the mains and the lamps in view."""
+    frequency, start, sharpness = draw.choice((100.0, 120.0)), draw.angle(), draw.between((0.0, 1.0))
+    mains = draw.log_between(ranges.mains_depth) if draw.chance(ranges.mains) else 0.0
+    lamps = np.zeros((height, width))
+    if draw.chance(ranges.lamps):
+        x, y = draw.between((0.0, 1.0)) * width, draw.between((0.0, 0.7)) * height
+        wide, high = (draw.log_between((0.012, 0.06)) * min(width, height) for _ in range(2))
+        rows, columns = np.mgrid[0:height, 0:width]
+        lamps[((columns - x) / wide) ** 2 + ((rows - y) / high) ** 2 <= 1.0] = draw.log_between(ranges.lamp_depth)
+    return Lights(frequency, start, sharpness, mains, lamps.astype(np.float32))
 
 
 def draw_appearance(draw: Draw, ranges: SceneRanges, width: int, height: int) -> Appearance:
@@ -33,18 +69,57 @@ def draw_appearance(draw: Draw, ranges: SceneRanges, width: int, height: int) ->
     limbs = draw.between(ranges.limb_contrast) * factor * (-1.0 if draw.chance(ranges.dark_limbs) else 1.0)
     torso = draw.between(ranges.torso_contrast) * factor
     legs = draw.between(ranges.torso_contrast) * factor
-    wall = np.log(level) + draw.between(ranges.background_contrast) * factor * draw.smooth_noise(
-        (height, width), draw.between(ranges.background_sigma) * min(width, height) / 128.0
+    wall = draw_wall(draw, ranges, level, factor, width, height)
+    surfaces = _shades(draw, limbs, torso, legs, ranges.sleeves)[:, None, None] + _grain(draw, ranges, CAPSULES)
+    _detail(draw, surfaces, draw.between(ranges.detail) * factor)
+    return Appearance(_light(wall), _light(np.log(level) + surfaces))
+
+
+def draw_thing_appearance(draw: Draw, ranges: SceneRanges, parts: int, width: int, height: int) -> Appearance:
+    """Draw wall and things (for a moving camera the wall is larger than the view, and busy)."""
+    level, factor = draw.between(ranges.background), draw.log_between(ranges.contrast_factor)
+    wall = draw_wall(draw, ranges, level, factor, width, height)
+    contrast = draw.between(ranges.limb_contrast) * factor * draw.sign()
+    shades = contrast * draw.generator.uniform(0.5, 1.0, parts) + draw.between(ranges.detail) * factor * draw.generator.uniform(
+        -1, 1, parts
     )
+    surfaces = shades[:, None, None] + _grain(draw, ranges, parts)
+    return Appearance(_light(wall), _light(np.log(level) + surfaces))
+
+
+def draw_wall(draw: Draw, ranges: SceneRanges, level: float, factor: float, width: int, height: int) -> npt.NDArray[np.float64]:
+    """Log intensity of the background (height, width)."""
+    sigma = draw.between(ranges.background_sigma) * min(width, height) / 128.0
+    wall = np.log(level) + draw.between(ranges.background_contrast) * factor * draw.smooth_noise((height, width), sigma)
     _furnish(draw, wall, ranges.furniture, factor)
-    shades = _shades(draw, limbs, torso, legs, ranges.sleeves)
+    return np.asarray(wall)
+
+
+def _grain(draw: Draw, ranges: SceneRanges, capsules: int) -> npt.NDArray[np.float64]:
+    """Log texture of skin, cloth or board, darker toward the rim: (capsules, along, across)."""
     texture = draw.between(ranges.texture)
     rim = -0.12 * np.abs(np.linspace(-1.0, 1.0, TEXTURE_ACROSS)) ** 3
-    surfaces = np.empty((CAPSULES, TEXTURE_ALONG, TEXTURE_ACROSS))
-    for index in range(CAPSULES):
-        noise = draw.smooth_noise((TEXTURE_ALONG, TEXTURE_ACROSS), draw.between((2.0, 7.0)))
-        surfaces[index] = np.log(level) + shades[index] + texture * noise + rim
-    return Appearance(_light(wall), _light(surfaces))
+    shape = (TEXTURE_ALONG, TEXTURE_ACROSS)
+    return np.stack([texture * draw.smooth_noise(shape, draw.between((2.0, 7.0))) + rim for _ in range(capsules)])
+
+
+def _detail(draw: Draw, surfaces: npt.NDArray[np.float64], depth: float) -> None:
+    """What a near camera resolves, `depth` log units deep: joints of the fingers, lines of the palm, a watch, eyes, hair, a print."""
+    along, across = np.arange(TEXTURE_ALONG)[:, None], np.arange(TEXTURE_ACROSS)[None, :]
+    for side in (RIGHT, LEFT):
+        for finger in (*FINGERS[side], THUMB[side]):
+            surfaces[finger] -= depth * 0.7 * (along % 21 < 3)
+            surfaces[finger] -= depth * (np.abs(across - 15.5) > 12)
+        lines = np.abs(np.sin(0.16 * along + 0.13 * across + draw.angle())) < 0.12
+        surfaces[PALM[side]] -= depth * 0.7 * lines
+        end = int(draw.between((40.0, 63.0)))
+        surfaces[FOREARM[side], end : end + 4] += depth * draw.between((-1.0, 1.0))
+    surfaces[list(UPPER_ARM)] += depth * 0.3 * np.sin(2.0 * np.pi * draw.between((2.0, 9.0)) * along / TEXTURE_ALONG)
+    surfaces[HEAD, 44:] += depth * draw.between((-1.5, 0.5))
+    surfaces[HEAD, 24:30, 6:12] -= depth
+    surfaces[HEAD, 24:30, 20:26] -= depth
+    stripes = draw.choice((0.0, draw.between((2.0, 12.0))))
+    surfaces[TORSO] += depth * 0.5 * np.sign(np.sin(2.0 * np.pi * stripes * along / TEXTURE_ALONG))
 
 
 def _shades(draw: Draw, limbs: float, torso: float, legs: float, sleeves: float) -> npt.NDArray[np.float64]:
@@ -57,7 +132,7 @@ def _shades(draw: Draw, limbs: float, torso: float, legs: float, sleeves: float)
     fore = upper if draw.chance(0.5) else limbs
     for side in (RIGHT, LEFT):
         shades[UPPER_ARM[side]], shades[FOREARM[side]] = upper, fore
-        shades[FINGERS[side]] -= 0.05
+        shades[list(FINGERS[side])] -= 0.05
         shades[THUMB[side]] -= 0.08
         shades[PALM[side]] += 0.03
     return shades

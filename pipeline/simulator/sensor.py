@@ -12,7 +12,10 @@ Per pixel, with L = ln(I + 0.02):
 - leak: the remembered level sinks steadily, which makes ON events in pixels that see nothing change. Kept as
   v(t) = photoreceptor + leak t against a level remembered in the same terms, so that no pixel has to be visited for it;
 - within a step v is taken as linear, and each crossing of the remembered level + theta_on or - theta_off is an event at its moment;
-- shot noise and hot pixels: a Poisson process over all pixels, drawn beforehand (`pipeline.simulator.noise`).
+- shot noise and hot pixels: a Poisson process over all pixels, drawn beforehand (`pipeline.simulator.noise`);
+- lamps on alternating current: log intensity changes by depth x wave(t) (`pipeline.simulator.scene`), everywhere or where a lamp is seen;
+- echoes: a real DVS128 sends a share of its OFF events twice, 1 us apart (13 to 14 % of all events of the recordings at hand). Which ones
+  follows from a hash of moment and place, so that it does not depend on how time is cut.
 
 Only tiles in which something was painted, the photoreceptor has not settled, a pixel is in its refractory time, or a leak event is due are
 visited. Events of a step are then put in order of time by counting.
@@ -25,9 +28,11 @@ import numpy.typing as npt
 from numba import njit
 
 from pipeline.simulator.draw import Draw
-from pipeline.simulator.presets import SensorRanges
+from pipeline.simulator.ranges import SensorRanges
 from pipeline.simulator.render import (
+    FLICKER,
     GAIN,
+    LAMP,
     LEVEL,
     LIGHT,
     PHOTO,
@@ -44,6 +49,7 @@ from pipeline.simulator.render import (
     Float32,
     Int32,
     Int64,
+    look,
     paint,
     place,
 )
@@ -66,6 +72,23 @@ DEAF = 1e9
 Moments = npt.NDArray[np.float64]
 
 
+class View(NamedTuple):
+    """What the sensor sees at the ends of n steps."""
+
+    poses: Float32
+    """(n, C, 6) capsules on the image plane, pixels."""
+    orders: Int64
+    """(n, C) capsules from front to back."""
+    shifts: Float32
+    """(n, 2) how far the camera has turned, pixels (x, y)."""
+    waves: Float32
+    """(n,) the lamps' brightness in [-1, 1] about their mean."""
+
+    def part(self, first: int, last: int) -> "View":
+        """The steps from `first` to before `last`."""
+        return View(self.poses[first:last], self.orders[first:last], self.shifts[first:last], self.waves[first:last])
+
+
 class Pixels(NamedTuple):
     """State of the sensor besides the planes. T tiles."""
 
@@ -80,6 +103,12 @@ class Pixels(NamedTuple):
     """(T,) no leak event before this moment, us."""
     busy: Flags
     """(T,) the tile has to be visited in the next step."""
+    lit: Flags
+    """(T,) a flickering lamp is in the tile or lights it."""
+    mains: float
+    """Depth of the flicker of all light, log units."""
+    echo: float
+    """Share of OFF events that are sent twice."""
     batch: Int32
     """(room, 3) the events of one step: us since it began, tile * 64 + pixel, polarity."""
     slots: Int32
@@ -93,10 +122,13 @@ def light_tables(time_constant: float) -> Float32:
     return np.stack([np.log(light + DARK_OFFSET), -np.expm1(-STEP_US * 1e-6 / tau)]).astype(np.float32)
 
 
-def draw_pixels(draw: Draw, ranges: SensorRanges, canvas: Canvas) -> Pixels:
-    """Draw a sensor's refractory time, leak and, into the canvas's planes, its thresholds with their mismatch and a level to start from."""
+def draw_pixels(draw: Draw, ranges: SensorRanges, canvas: Canvas, mains: float = 0.0) -> Pixels:
+    """Draw a sensor's refractory time, leak and, into the canvas's planes, its thresholds with their mismatch and a level to start from.
+
+    `mains`: depth of the flicker of all light, log units.
+    """
     theta, excess, mismatch = draw.log_between(ranges.threshold), draw.between(ranges.on_excess), draw.between(ranges.mismatch)
-    refractory, leak_rate = draw.log_between(ranges.refractory), draw.between(ranges.leak)
+    refractory, leak_rate, echo = draw.log_between(ranges.refractory), draw.between(ranges.leak), draw.between(ranges.echo)
     tiles = len(canvas.planes)
     shape = (tiles, TILE_PIXELS)
     factors = np.clip(1.0 + mismatch * draw.generator.standard_normal((2, *shape)), 0.3, 3.0)
@@ -114,23 +146,30 @@ def draw_pixels(draw: Draw, ranges: SensorRanges, canvas: Canvas) -> Pixels:
         held=np.full(tiles, -1.0),
         due=np.zeros(tiles),
         busy=np.ones(tiles, np.uint8),
+        lit=np.full(tiles, 1, np.uint8) if mains > 0.0 else np.any(canvas.planes[:, LAMP] > 0.0, axis=1).astype(np.uint8),
+        mains=mains,
+        echo=echo,
         batch=np.empty((tiles * TILE_PIXELS * ROOM_PER_PIXEL, 3), np.int32),
         slots=np.zeros(STEP_US + 1, np.int32),
     )
 
 
-def settle(canvas: Canvas, pose: Float32, order: Int64) -> None:
-    """Paint the first picture and let every photoreceptor rest at it; remembered levels keep their drawn distance."""
-    place(pose, canvas.pose, canvas.mask, canvas.dirty, canvas.columns)
-    _paint_all(canvas, order)
-    canvas.planes[:, PHOTO] = canvas.planes[:, TARGET]
-    canvas.planes[:, LEVEL] += canvas.planes[:, TARGET]
+def settle(canvas: Canvas, pixels: Pixels, view: View) -> None:
+    """Paint the first picture of `view` and let every photoreceptor rest at it; remembered levels keep their drawn distance."""
+    if canvas.panorama.size > 0:
+        look(canvas.panorama, view.shifts[0], canvas.planes, canvas.dirty, canvas.columns)
+    place(view.poses[0], canvas.pose, canvas.mask, canvas.dirty, canvas.columns)
+    _paint_all(canvas, view.orders[0])
+    canvas.planes[:, PHOTO] = canvas.planes[:, TARGET] + (canvas.planes[:, FLICKER] + np.float32(pixels.mains)) * view.waves[0]
+    canvas.planes[:, LEVEL] += canvas.planes[:, PHOTO]
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _paint_all(canvas: Canvas, order: Int64) -> None:
     for k in range(canvas.mask.shape[0]):
-        paint(k, canvas.planes, canvas.mask[k], order, canvas.pose, canvas.surfaces, canvas.tables, canvas.cells, canvas.columns)
+        paint(
+            k, canvas.planes, canvas.mask[k], order, canvas.pose, canvas.surfaces, canvas.tables, canvas.cells, canvas.flat, canvas.columns
+        )
         canvas.dirty[k] = 0
 
 
@@ -138,33 +177,36 @@ def _paint_all(canvas: Canvas, order: Int64) -> None:
 def run_steps(
     canvas: Canvas,
     pixels: Pixels,
-    poses: Float32,
-    orders: Int64,
+    view: View,
     start_us: int,
     noise_us: Moments,
     noise_place: Int64,
     noise_mark: Float32,
     out: npt.NDArray[np.void],
 ) -> npt.NDArray[np.void]:
-    """Advance by len(poses) steps from `start_us`; returns the events in order of time (a part of `out` or of a larger copy of it).
+    """Advance by as many steps as `view` has, from `start_us`; returns the events in order of time (in `out` or a larger copy of it).
 
     Noise comes as moments (ascending, us, inside these steps), places (tile * 64 + pixel) and marks in [-1, 1]: the sign is the polarity,
     the size thins the noise where it is bright.
     """
+    poses, orders, shifts, waves, seen = view.poses, view.orders, view.shifts, view.waves, canvas.panorama
     planes, surfaces, tables, mask, dirty, painted = canvas.planes, canvas.surfaces, canvas.tables, canvas.mask, canvas.dirty, canvas.pose
-    cells, columns, leak, refractory = canvas.cells, canvas.columns, pixels.leak, pixels.refractory_us
-    armed, held, due, busy, batch, slots = pixels.armed, pixels.held, pixels.due, pixels.busy, pixels.batch, pixels.slots
+    cells, flat, columns, leak, refractory = canvas.cells, canvas.flat, canvas.columns, pixels.leak, pixels.refractory_us
+    armed, held, due, busy, lit, batch, slots = pixels.armed, pixels.held, pixels.due, pixels.busy, pixels.lit, pixels.batch, pixels.slots
     written, upcoming = 0, 0
     for step in range(poses.shape[0]):
         t0 = start_us + step * STEP_US
+        if seen.size > 0:
+            look(seen, shifts[step], planes, dirty, columns)
         place(poses[step], painted, mask, dirty, columns)
-        count = 0
+        wave, count = waves[step], 0
+        common = wave * np.float32(pixels.mains)
         for k in range(mask.shape[0]):
             if dirty[k]:
-                paint(k, planes, mask[k], orders[step], painted, surfaces, tables, cells, columns)
+                paint(k, planes, mask[k], orders[step], painted, surfaces, tables, cells, flat, columns)
                 dirty[k], busy[k] = 0, 1
-            if busy[k] or due[k] < t0 + STEP_US:
-                count = _visit(k, float(t0), planes, armed, held, due, busy, batch, leak, refractory, count)
+            if busy[k] or lit[k] or due[k] < t0 + STEP_US:
+                count = _visit(k, float(t0), common, wave, planes, armed, held, due, busy, batch, leak, refractory, count)
         while upcoming < noise_us.shape[0] and noise_us[upcoming] < t0 + STEP_US:
             moment, where = noise_us[upcoming], noise_place[upcoming]
             if _noise_fires(moment, where, noise_mark[upcoming], planes, armed, held, busy, leak, refractory) and count < batch.shape[0]:
@@ -172,6 +214,7 @@ def run_steps(
                 batch[count, 0], batch[count, 1], batch[count, 2] = int(moment - t0), where, polarity
                 count += 1
             upcoming += 1
+        count = _echo(batch, count, t0, pixels.echo)
         if written + count > out.shape[0]:
             larger = np.empty(2 * (written + count), out.dtype)
             larger[:written] = out[:written]
@@ -186,6 +229,8 @@ def run_steps(
 def _visit(
     k: int,
     t0: float,
+    common: np.float32,
+    wave: np.float32,
     planes: Float32,
     armed: Moments,
     held: Moments,
@@ -198,13 +243,14 @@ def _visit(
 ) -> int:
     """One step of the 64 pixels of tile k; returns the number of events in the batch.
 
+    Log intensity is the picture's plus `common` and, where a lamp is seen, its depth times `wave`.
     The first loop has no branches, so that it compiles to vector instructions; most tiles in most steps need no more.
     """
     t1, one, zero = t0 + STEP_US, np.int32(1), np.int32(0)
     leak0, leak1 = np.float32(leak * t0), np.float32(leak * t1)
     moving, firing = zero, zero
     for i in range(TILE_PIXELS):
-        target, before = planes[k, TARGET, i], planes[k, PHOTO, i]
+        target, before = planes[k, TARGET, i] + common + wave * planes[k, FLICKER, i], planes[k, PHOTO, i]
         after = before + planes[k, GAIN, i] * (target - before)
         after = target if abs(target - after) < SETTLED else after
         planes[k, SCRATCH, i], planes[k, PHOTO, i] = before, after
@@ -296,6 +342,20 @@ def _noise_fires(
     planes[k, LEVEL, i] = planes[k, PHOTO, i] + leak * moment
     busy[k] = 1
     return True
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _echo(batch: Int32, count: int, t0: int, share: float) -> int:
+    """Repeat a share of the OFF events of the batch 1 us later (inside the step); returns the new number of events."""
+    limit = int(share * 65536.0)
+    for n in range(count):
+        if batch[n, 2] == 0 and count < batch.shape[0]:
+            mixed = ((t0 + batch[n, 0]) * 40503 + batch[n, 1] * 2654435761) & 0xFFFFFFFF
+            mixed = ((mixed ^ mixed >> 15) * 2246822519) & 0xFFFFFFFF
+            if (mixed >> 13 & 65535) < limit:
+                batch[count, 0], batch[count, 1], batch[count, 2] = min(batch[n, 0] + 1, STEP_US - 1), batch[n, 1], 0
+                count += 1
+    return count
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

@@ -7,42 +7,49 @@ from pipeline.events import EVENT_DTYPE, Events
 from pipeline.simulator import Simulator
 from pipeline.simulator.draw import Draw, Stream
 from pipeline.simulator.noise import Noise
-from pipeline.simulator.presets import WIDE, SensorRanges
-from pipeline.simulator.render import LEVEL, LIGHT, TARGET, TILE_PIXELS, Canvas, image_of, new_canvas
-from pipeline.simulator.scene import TEXTURE_ACROSS, TEXTURE_ALONG
-from pipeline.simulator.sensor import STEP_US, Pixels, draw_pixels, light_tables, run_steps, settle
+from pipeline.simulator.presets import WIDE
+from pipeline.simulator.ranges import SensorRanges
+from pipeline.simulator.render import LEVEL, LIGHT, PHOTO, TILE_PIXELS, Canvas, Float32, image_of, new_canvas
+from pipeline.simulator.scene import TEXTURE_ACROSS, TEXTURE_ALONG, Lights
+from pipeline.simulator.sensor import STEP_US, Pixels, View, draw_pixels, light_tables, run_steps, settle
 
 DARK, BRIGHT = 0.2, 0.6
 AWAY, OVER = (-900.0, 8.0, 40.0, -900.0, 8.0, 40.0), (8.0, 8.0, 40.0, 8.1, 8.0, 40.0)
 ORDER = np.zeros((1, 1), np.int64)
 
 
-def ideal(threshold: float = 0.2, refractory: float = 1e-5, leak: float = 0.0, time_constant: float = 1e-6) -> tuple[Canvas, Pixels]:
+def view(poses: list[tuple[float, ...]], waves: Float32 | None = None) -> View:
+    """What a sensor sees of capsule 0 while the lamps' brightness follows `waves` (n,)."""
+    n = len(poses)
+    lamps = np.zeros(n, np.float32) if waves is None else waves
+    return View(np.array(poses, np.float32)[:, None, :], np.repeat(ORDER, n, axis=0), np.zeros((n, 2), np.float32), lamps)
+
+
+def ideal(
+    threshold: float = 0.2,
+    refractory: float = 1e-5,
+    leak: float = 0.0,
+    time_constant: float = 1e-6,
+    echo: float = 0.0,
+    mains: float = 0.0,
+    lamps: Float32 | None = None,
+) -> tuple[Canvas, Pixels]:
     """A 16x16 sensor without mismatch or noise that looks at a dark wall; capsule 0 is bright."""
     surfaces = np.full((1, TEXTURE_ALONG, TEXTURE_ACROSS), BRIGHT, np.float32)
-    canvas = new_canvas(np.full((16, 16), DARK, np.float32), surfaces, light_tables(time_constant))
+    canvas = new_canvas(np.full((16, 16), DARK, np.float32), surfaces, light_tables(time_constant), lamps)
     exactly = (threshold, threshold)
-    ranges = SensorRanges(exactly, (0, 0), (0, 0), (1e-3, 1e-3), (refractory, refractory), (leak, leak), (0, 0), (0, 0), (0, 0))
-    pixels = draw_pixels(Draw(1, Stream.SENSOR), ranges, canvas)
-    settle(canvas, np.array([AWAY], np.float32), ORDER[0])
-    canvas.planes[:, LEVEL] = canvas.planes[:, TARGET]
+    none = (0.0, 0.0)
+    ranges = SensorRanges(exactly, none, none, (1e-3, 1e-3), (refractory, refractory), (leak, leak), none, none, none, (echo, echo))
+    pixels = draw_pixels(Draw(1, Stream.SENSOR), ranges, canvas, mains)
+    settle(canvas, pixels, view([AWAY]))
+    canvas.planes[:, LEVEL] = canvas.planes[:, PHOTO]
     return canvas, pixels
 
 
-def run(canvas: Canvas, pixels: Pixels, poses: list[tuple[float, ...]], start_us: int = 0) -> Events:
-    n = len(poses)
+def run(canvas: Canvas, pixels: Pixels, poses: list[tuple[float, ...]], start_us: int = 0, waves: Float32 | None = None) -> Events:
     none = np.empty(0)
-    return run_steps(
-        canvas,
-        pixels,
-        np.array(poses, np.float32)[:, None, :],
-        np.repeat(ORDER, n, axis=0),
-        start_us,
-        none,
-        none.astype(np.int64),
-        none.astype(np.float32),
-        np.zeros(4, EVENT_DTYPE),
-    )
+    room = np.zeros(4, EVENT_DTYPE)
+    return run_steps(canvas, pixels, view(poses, waves), start_us, none, none.astype(np.int64), none.astype(np.float32), room)
 
 
 def test_a_step_of_light_makes_as_many_events_as_thresholds_fit_into_it() -> None:
@@ -91,14 +98,14 @@ def test_what_was_painted_piece_by_piece_equals_the_whole_picture() -> None:
     simulator.advance(600_000)
     canvas = simulator._canvas
     pieces = image_of(canvas, LIGHT)
-    order = simulator._plan(np.array([600_000]))[1][0]
+    seen = simulator._plan(np.array([600_000]))._replace(poses=canvas.pose[None].copy())
     fresh = canvas._replace(pose=np.full_like(canvas.pose, -1e4), mask=np.zeros_like(canvas.mask), planes=canvas.planes.copy())
-    settle(fresh, canvas.pose.copy(), order)
+    settle(fresh, simulator._pixels, seen)
     assert np.mean(np.abs(image_of(fresh, LIGHT) - pieces) > 1e-5) < 0.005, "but for tiles where only the depth order changed"
 
 
 def test_noise_has_the_rate_and_the_hot_pixels_drawn() -> None:
-    ranges = SensorRanges((0.2, 0.2), (0, 0), (0, 0), (1e-3, 1e-3), (1e-3, 1e-3), (0, 0), (0.2, 0.2), (0.4, 0.4), (20, 20))
+    ranges = SensorRanges((0.2, 0.2), (0, 0), (0, 0), (1e-3, 1e-3), (1e-3, 1e-3), (0, 0), (0.2, 0.2), (0.4, 0.4), (20, 20), (0, 0))
     noise = Noise(Draw(3, Stream.SENSOR), Draw(3, Stream.NOISE), ranges, 128, 128)
     moments, places, marks = noise.block(1_000_000, 4_000_000)
     assert len(moments) == pytest.approx(0.2 * 128 * 128 * 4, rel=0.05)
@@ -116,3 +123,58 @@ def test_the_limits_of_every_range_are_in_order() -> None:
             limits = getattr(part, name)
             if isinstance(limits, tuple):
                 assert limits[0] <= limits[1], name
+
+
+def test_a_lamp_fires_twice_a_period_of_its_light_and_only_where_it_is_seen() -> None:
+    lamps = np.zeros((16, 16), np.float32)
+    lamps[4:8, 4:8] = 0.3
+    times = STEP_US * np.arange(1, 501)
+    waves = Lights(100.0, 0.0, 0.0, 0.0, lamps).waves(times)
+    events = run(*ideal(threshold=0.25, lamps=lamps), [AWAY] * 500, waves=waves)
+    assert np.all((events["x"] >= 4) & (events["x"] < 8) & (events["y"] >= 4) & (events["y"] < 8))
+    assert len(events) == pytest.approx(16 * 100 * 2 * 2, rel=0.1), "a change of 0.6 is two thresholds up and two down, 100 times a second"
+    hidden = run(*ideal(threshold=0.25, lamps=lamps), [OVER] * 500, waves=waves)
+    assert np.all(hidden["timestamp"] < 2 * STEP_US), "what covers the lamp is steady"
+
+
+def test_flickering_light_is_seen_everywhere_and_follows_the_mains() -> None:
+    waves = Lights(120.0, 1.0, 1.0, 0.2, np.zeros((16, 16), np.float32)).waves(STEP_US * np.arange(1, 501))
+    events = run(*ideal(threshold=0.15, mains=0.2), [AWAY] * 500, waves=waves)
+    assert len(np.unique(events["y"].astype(int) * 16 + events["x"])) == 256
+    spectrum = np.abs(np.fft.rfft(np.bincount(events["timestamp"][events["polarity"] == 1] // 1000, minlength=1000)))
+    assert np.argmax(spectrum[50:200]) + 50 == 120
+
+
+@pytest.mark.parametrize("sharpness", [0.0, 0.5, 1.0])
+def test_the_light_swings_about_its_mean(sharpness: float) -> None:
+    waves = Lights(100.0, 0.3, sharpness, 0.1, np.zeros((1, 1), np.float32)).waves(np.arange(100_000))
+    assert abs(waves.mean()) < 0.01
+    assert np.abs(waves).max() <= 1.0
+
+
+def test_the_share_of_off_events_drawn_comes_twice_a_microsecond_apart() -> None:
+    canvas, pixels = ideal(echo=0.25, refractory=1e-9)
+    up, down = run(canvas, pixels, [OVER, OVER]), run(canvas, pixels, [AWAY, AWAY], 2 * STEP_US)
+    single = len(up)
+    assert np.all(up["polarity"] == 1)
+    assert len(down) == pytest.approx(1.25 * single, rel=0.05)
+    places = down["y"].astype(int) * 16 + down["x"]
+    order = np.lexsort((down["timestamp"], places))
+    gaps = np.diff(down["timestamp"][order])[np.diff(places[order]) == 0]
+    assert np.sum(gaps <= 1) == len(down) - single
+
+
+def test_a_rectangle_has_corners_and_a_capsule_has_none() -> None:
+    surfaces = np.full((1, TEXTURE_ALONG, TEXTURE_ACROSS), BRIGHT, np.float32)
+    pictures = []
+    for flat in (0, 1):
+        canvas = new_canvas(np.full((32, 32), DARK, np.float32), surfaces, light_tables(1e-3), flat=np.array([flat], np.uint8))
+        pixels = draw_pixels(Draw(1, Stream.SENSOR), WIDE.sensor, canvas)
+        settle(canvas, pixels, view([(10.0, 16.0, 6.0, 20.0, 16.0, 6.0)]))
+        pictures.append(image_of(canvas, LIGHT) > 0.5 * (DARK + BRIGHT))
+    capsule, rectangle = pictures
+    assert rectangle[12, 11]
+    assert not capsule[16, 3]
+    assert capsule[16, 6]
+    assert not rectangle[16, 6]
+    assert rectangle.sum() == pytest.approx(11 * 12, rel=0.1)
