@@ -1,44 +1,27 @@
-"""The known movements that a taught gesture is told apart from: simulated clips, and what a network remembers of them.
+"""The known movements that a taught gesture is told apart from, as frames, and what a network remembers of them.
 
-    python -m models.teaching.movements        writes assets/movements.npz (a minute; no torch)
-
-A clip is 2.5 s of one of the 11 gestures or of an idle person; of each kind there are 8 pairs. One pair of four is of the preset `dvs128`,
-the others are `wide`; every other pair is thinned and noisy, as from a sensor far away. The first clip of a pair is fitted against, the
-second measures what teaching costs (idle people only join the fit). The seeds lie beyond those of training."""
+`assets/movements.npz` (written by `models.teaching.simulated`) holds the clips: ``length``, ``fill``, ``cells``, ``values`` of
+`models.teaching.clips`, and for every clip ``kind`` (index into ``kinds``, the names), ``onset`` (frame in which movement begins) and
+``fitted`` (1 where it is fitted against, 0 where it measures what teaching costs).
+"""
 
 import contextlib
 import hashlib
-import sys
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from tqdm import tqdm
 
 import assets
-from models.decision import OTHER
-from models.teaching.clips import Clip, Frames, join, pack, split
+from models.teaching.clips import split
 from models.teaching.features import WARM, Floats, Network, memories
 from pipeline.errors import UserError
-from pipeline.events import EVENT_DTYPE, Events, empty_events
-from pipeline.frames import WINDOW_US, Framer
-from pipeline.simulator import GESTURES, IDLE, Simulator
 
 FILE = "movements.npz"
-KINDS = (*GESTURES, IDLE)
-PAIRS = 8
-CLIP_US = 100 * WINDOW_US
-SIDE = 128
-SEEDS = 1 << 40
-"""Where the seeds begin."""
-RATES = (2_000.0, 20_000.0)
-"""Events/s that a thinned clip keeps, log-uniform; fewer if it has fewer."""
-NOISE = 2_000.0
-"""Events/s added to it at most, evenly over the sensor."""
-EVERY = {True: 4, False: 2}
-"""Of the clips that are fitted against every fourth window counts, of those that measure every second: o changes little in 25 ms."""
+EVERY_FITTED, EVERY_MEASURED = 4, 2
+"""Of a clip that is fitted against every fourth window counts, of one that measures every second: o changes little in 25 ms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +31,7 @@ class Known:
     memories: Floats
     """[m, H]"""
     kind: npt.NDArray[np.int64]
-    """[m]: index into KINDS."""
+    """[m]: index into `Movements.kinds`."""
     fitted: npt.NDArray[np.bool_]
     """[m]: whether the window is for the fit; the others measure."""
 
@@ -57,46 +40,37 @@ class Movements:
     """The clips at `path`, by default the bundled ones. UserError if the file is missing or broken."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path or assets.path(FILE)
+        path = path or assets.path(FILE)
+        again = "write it again with `python -m models.teaching.simulated`"
         try:
-            content = self.path.read_bytes()
-            with np.load(self.path, allow_pickle=False) as arrays:
+            self._digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+            with np.load(path, allow_pickle=False) as arrays:
                 self._clips = split({name: arrays[name] for name in ("length", "fill", "cells", "values")})
-                self._onset = arrays["onset"].astype(np.int64)
+                self._onset, self._kind, self._fitted = (arrays[name].astype(np.int64) for name in ("onset", "kind", "fitted"))
+                self.kinds = tuple(str(name) for name in arrays["kinds"])
+                """What the clips show: gestures, and scenes without one."""
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-            why = "write it again with `python -m models.teaching.movements`"
-            raise UserError(f"The known movements {self.path} cannot be read ({error}): {why}.") from error
-        if self._onset.shape != (len(self._clips),):
-            raise UserError(f"The known movements {self.path} are incomplete: write them again with `python -m models.teaching.movements`.")
-        self._digest = hashlib.sha256(content).hexdigest()[:12]
+            raise UserError(f"The known movements {path} cannot be read ({error}): {again}.") from error
+        rows = {part.shape for part in (self._onset, self._kind, self._fitted)}
+        if rows != {(len(self._clips),)} or not self._clips or not 0 <= self._kind.min() <= self._kind.max() < len(self.kinds):
+            raise UserError(f"The known movements {path} are incomplete: {again}.")
 
     def known(self, network: Network, weights: str, cache: Path | None = None) -> Known:
-        """What `network`, whose weights have the digest `weights`, remembers. Kept in the folder `cache`, where it is found again."""
+        """What `network`, whose weights have the digest `weights`, remembers; kept in the folder `cache`, where it is found again."""
         place = cache / f"known-{weights}-{self._digest}.npz" if cache else None
         if place and (found := _read(place)):
             return found
         parts = [self._of_clip(network, number) for number in range(len(self._clips))]
         counts = [len(part) for part in parts]
-        kind = np.repeat(np.arange(len(parts)) % len(KINDS), counts)
-        fitted = np.repeat([_is_fitted(number) for number in range(len(parts))], counts)
-        known = Known(np.concatenate(parts), kind, fitted)
+        known = Known(np.concatenate(parts), np.repeat(self._kind, counts), np.repeat(self._fitted > 0, counts))
         if place:
             _write(place, known)
         return known
 
     def _of_clip(self, network: Network, number: int) -> Floats:
         """[windows, H]: the windows of clip `number` that count."""
-        first = min(int(self._onset[number]) + WARM, len(self._clips[number]) - 1)
-        return memories(network, self._clips[number].frames())[first :: EVERY[_is_fitted(number)]]
-
-
-def label_of(kind: int) -> str:
-    """The label that a window of KINDS[kind] should have."""
-    return OTHER if KINDS[kind] == IDLE else KINDS[kind]
-
-
-def _is_fitted(number: int) -> bool:
-    return number // len(KINDS) % 2 == 0
+        clip, every = self._clips[number], EVERY_FITTED if self._fitted[number] else EVERY_MEASURED
+        return memories(network, clip.frames())[min(int(self._onset[number]) + WARM, len(clip) - 1) :: every]
 
 
 def _read(place: Path) -> Known | None:
@@ -115,43 +89,3 @@ def _write(place: Path, known: Known) -> None:
         place.parent.mkdir(parents=True, exist_ok=True)
         np.savez(scratch, memories=known.memories, kind=known.kind, fitted=known.fitted)
         scratch.replace(place)
-
-
-def make(path: Path) -> None:
-    """Simulate the clips and write them to `path`."""
-    clips: list[Clip] = []
-    onsets = []
-    for number in tqdm(range(2 * PAIRS * len(KINDS)), desc="movements", unit="clip", file=sys.stderr):
-        frames, onset = _simulated(number)
-        clips.append(pack(frames))
-        onsets.append(onset)
-    np.savez_compressed(path, onset=np.array(onsets, np.uint16), **join(clips))  # type: ignore[arg-type]  # numpy's stub takes no mapping
-
-
-def _simulated(number: int) -> tuple[Frames, int]:
-    """Frames of clip `number`, and the one in which its movement begins."""
-    pair = number // len(KINDS) // 2
-    simulator = Simulator(KINDS[number % len(KINDS)], SEEDS + number, "dvs128" if pair % 4 == 3 else "wide", SIDE, SIDE)
-    events = simulator.advance(CLIP_US)
-    if pair % 2:
-        events = _from_afar(events, np.random.default_rng((SEEDS, number)))
-    framer = Framer(SIDE, SIDE)
-    framer.process(empty_events(), 0)  # the first window starts at 0, whenever the first event comes
-    return framer.process(events, CLIP_US).counts, min(simulator.truth.onset_us // WINDOW_US, CLIP_US // WINDOW_US - 1)
-
-
-def _from_afar(events: Events, rng: np.random.Generator) -> Events:
-    """`events` thinned at random, with noise between them, in order of time."""
-    seconds = CLIP_US / 1e6
-    wanted = np.exp(rng.uniform(*np.log(RATES))) * seconds
-    thinned = events[rng.random(len(events)) < wanted / max(len(events), 1)]
-    noise = np.zeros(rng.poisson(rng.uniform(0, NOISE) * seconds), EVENT_DTYPE)
-    noise["timestamp"] = rng.integers(0, CLIP_US, len(noise))
-    noise["x"], noise["y"] = rng.integers(0, SIDE, (2, len(noise)))
-    noise["polarity"] = rng.integers(0, 2, len(noise))
-    both = np.concatenate([thinned, noise]).astype(EVENT_DTYPE)
-    return both[np.argsort(both["timestamp"], kind="stable")]
-
-
-if __name__ == "__main__":
-    make(assets.path(FILE))

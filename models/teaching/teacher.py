@@ -16,7 +16,7 @@ from models.teaching.clips import Clip
 from models.teaching.features import MOVES, WARM, Floats, Mask, counting, memories, moved
 from models.teaching.fit import ELSE, Doubles, OldHead, fit, logits, spread
 from models.teaching.head import MOST_NAMES, Example, Head, Lesson, taught_names
-from models.teaching.movements import KINDS, Known, Movements, label_of
+from models.teaching.movements import Known, Movements
 from pipeline.errors import UserError
 
 LEAST_WINDOWS = 20
@@ -57,6 +57,7 @@ class Teacher:
         anchor = self.labels.index(OTHER) if OTHER in self.labels else -1
         w, b = tensors["readout.w"].astype(np.float64), tensors["readout.b"].astype(np.float64)
         self._old = OldHead(w, b, float(self.metadata["config"]["temperature"]), anchor)
+        self._movements: Movements | None = None
         self._known: Known | None = None
         self._seen: dict[tuple[bytes, bool], tuple[tuple[Floats, ...], Floats]] = {}
 
@@ -94,7 +95,8 @@ class Teacher:
 
     def _remembered(self) -> Known:
         if self._known is None:
-            self._known = Movements().known(self._network, self.weights, self._cache)
+            self._movements = Movements()
+            self._known = self._movements.known(self._network, self.weights, self._cache)
         return self._known
 
     def _show(self, name: str, number: int, example: Example) -> Shown:
@@ -123,7 +125,7 @@ class Teacher:
         """The fit on `shown` and the known movements. Every known kind, every taught gesture and all counter-examples count the same."""
         parts, targets, shares = [known.memories[known.fitted]], [np.full(int(known.fitted.sum()), ELSE, np.int64)], []
         kinds = known.kind[known.fitted]
-        shares.append(1.0 / np.bincount(kinds, minlength=len(KINDS))[kinds])
+        shares.append(1.0 / np.bincount(kinds)[kinds])
         for target, windows in _classes(shown, names):
             parts.append(windows)
             targets.append(np.full(len(windows), target, np.int64))
@@ -151,9 +153,10 @@ class Teacher:
     def _evidence(
         self, shown: Sequence[Shown], names: Sequence[str], known: Known, columns: tuple[Floats, Floats], held_out: dict[int, Doubles]
     ) -> figures.Evidence:
-        measuring = ~known.fitted & (known.kind < len(KINDS) - 1)
-        truth = np.array([self._index_of(kind) for kind in known.kind[measuring]], np.int64)
-        there = truth >= 0
+        assert self._movements is not None
+        classes = [self.labels.index(kind) if kind in self.labels else -1 for kind in self._movements.kinds]
+        truth = np.array(classes, np.int64)[known.kind]
+        measuring = ~known.fitted & (truth >= 0)
         taught = [
             figures.Taught(
                 name,
@@ -167,17 +170,12 @@ class Teacher:
             labels=self.labels,
             temperature=self._old.temperature,
             threshold=float(self.metadata["config"]["threshold"]),
-            truth=truth[there],
-            known=self._scores(known.memories[measuring][there], *columns),
+            truth=truth[measuring],
+            known=self._scores(known.memories[measuring], *columns),
             taught=taught,
             before=before,
             held_out=held_out,
         )
-
-    def _index_of(self, kind: int) -> int:
-        """The class of the weights that KINDS[kind] should be read as; -1 if they have none for it."""
-        label = label_of(kind)
-        return self.labels.index(label) if label in self.labels else -1
 
 
 def _classes(shown: Sequence[Shown], names: Sequence[str]) -> list[tuple[int, Floats]]:
