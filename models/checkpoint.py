@@ -12,6 +12,7 @@ exactly the same float32 value. Nothing here needs torch, because the live appli
 Tensors, for layer l of H units with I inputs (gate order z, r, g; DESIGN.md section 4):
 
     layers.{l}.wx [I, 3H]   layers.{l}.wh [H, 3H]   layers.{l}.b [3H]   layers.{l}.d [3H]   layers.{l}.theta [H]
+                                            (of a local first layer: kernels, models.local)
     gesture    readout.w [H_last, classes]   readout.b [classes]
     language   embedding [V, E] (tied: also the read-out)   bias [V]
 """
@@ -26,6 +27,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
+from models.local import Local
 from pipeline.errors import UserError
 
 VERSION = 1
@@ -69,7 +71,21 @@ def shapes(metadata: Metadata) -> dict[str, tuple[int, ...]]:
         layers[f"layers.{index}.b"] = (3 * units,)
         layers[f"layers.{index}.d"] = (3 * units,)
         layers[f"layers.{index}.theta"] = (units,)
+    if (geometry := local_of(config)) is not None:
+        if geometry.units != sizes[0] or geometry.inputs != inputs:
+            raise ValueError(f"config.local has {geometry.units} units and {geometry.inputs} inputs, config {sizes[0]} and {inputs}")
+        layers |= {f"layers.0.{name}": shape for name, shape in geometry.shapes().items()}
     return layers | ends
+
+
+def local_of(config: dict[str, Any]) -> Local | None:
+    """The geometry of the first layer if it is local. ValueError where it is incomplete or of impossible size."""
+    entry = config.get("local")
+    if entry is None:
+        return None
+    if not isinstance(entry, dict) or set(entry) != {"channels", "grid", "block", "reach"}:
+        raise ValueError("config.local does not name channels, grid, block and reach")
+    return Local(**{name: _size(value, f"local.{name}") for name, value in entry.items()})
 
 
 def _size(value: Any, name: str) -> int:
@@ -112,8 +128,10 @@ def save(path: str | Path, tensors: dict[str, npt.NDArray[Any]], metadata: Metad
         raise UserError(f"The weights could not be written to {path} ({error}); choose a folder that exists and has room.") from error
 
 
-def load(path: str | Path, kind: str | None = None) -> tuple[Tensors, Metadata]:
+def load(path: str | Path, kind: str | None = None, *, written_out: bool = True) -> tuple[Tensors, Metadata]:
     """Tensors (float32) and metadata of the weights at `path`; with `kind`, only of a network of that kind.
+
+    A local first layer is written out as an ordinary one (models.local), unless `written_out` is False.
 
     Raises UserError with one sentence for a missing file, a file of another format, a broken header, metadata that does not fit, a wrong
     kind, wrong shapes, other number formats and numbers that are not finite. Shapes are compared before any number is read.
@@ -137,6 +155,10 @@ def load(path: str | Path, kind: str | None = None) -> tuple[Tensors, Metadata]:
     for name, value in tensors.items():
         if not np.isfinite(value).all() or (name.endswith(".theta") and value.min() < 0):
             raise UserError(f"The weights {path} cannot be used: {name} holds impossible numbers; take a file written by `egret train`.")
+    geometry = local_of(metadata["config"]) if written_out else None
+    if geometry is not None:
+        kernels = {name: tensors.pop(f"layers.0.{name}") for name in geometry.shapes()}
+        tensors |= {f"layers.0.{name}": value for name, value in geometry.written_out(kernels).items()}
     return tensors, metadata
 
 

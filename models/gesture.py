@@ -2,10 +2,14 @@
 
     x = log(1 + counts), flattened [polarity, y, x] ;  y = EGRU stack(x) ;  o = leak o' + (1 - leak) y_last ;  logits = o w + b
 
+The first layer may be local (models.local): the same weights at every place of the view. On the chip and in the runtimes it is a layer like
+any other, with few connections.
+
 A step is a frame (`pipeline.frames`), and every step gives an answer. The leaky sum makes it an answer about the last
 window_us / (1 - leak) rather than about one frame. Its value o is part of the state.
 """
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models import checkpoint
+from models import checkpoint, local
 from models.egru import LockedDropout, Options, Stack, State
 from pipeline.frames import GRID, WINDOW_US
 
@@ -25,34 +29,43 @@ Memory = tuple[list[State], Tensor]
 """The network's state: (h, y) of every layer, and the read-out's o [batch, H_last]."""
 
 
-def features(counts: Tensor) -> Tensor:
-    """Counts [T, B, 2, 32, 32] of any integer type -> what the first layer sees, float32 [T, B, 2048]."""
-    return counts.flatten(2).float().log1p()
+def features(counts: Tensor, half: bool = False) -> Tensor:
+    """Counts [T, B, 2, 32, 32] of any integer type -> what the first layer sees, [T, B, 2048] of float32, or of bfloat16 if `half`."""
+    return counts.flatten(2).to(torch.bfloat16 if half else torch.float32).log1p()
 
 
 class GestureNetwork(nn.Module):
-    """`hidden` are the layers' sizes, `classes` how many answers there are."""
+    """`hidden` are the layers' sizes, `classes` how many answers there are; with a `geometry` the first layer is local."""
 
-    def __init__(self, hidden: list[int], classes: int, options: Options | None = None, dropout: float = 0.0, leak: float = LEAK) -> None:
+    def __init__(
+        self,
+        hidden: list[int],
+        classes: int,
+        options: Options | None = None,
+        dropout: float = 0.0,
+        leak: float = LEAK,
+        geometry: local.Local | None = None,
+        inputs: int = INPUTS,
+    ) -> None:
         super().__init__()
-        self.hidden, self.leak = list(hidden), leak
-        self.stack = Stack(INPUTS, hidden, options, dropout)
+        self.hidden, self.leak, self.geometry, self.inputs = list(hidden), leak, geometry, inputs
+        self.stack = Stack(inputs, hidden, options, dropout, geometry)
         self.readout = nn.Linear(hidden[-1], classes)
-        self.before_stack, self.before_readout = LockedDropout(dropout), LockedDropout(dropout)
+        self.before_readout = LockedDropout(dropout)
 
     def start(self, batch: int) -> Memory:
         """The state of a network that has seen nothing."""
         return self.stack.start(batch), self.readout.weight.new_zeros(batch, self.hidden[-1])
 
     def forward(self, x: Tensor, memory: Memory | None = None) -> tuple[Tensor, list[Tensor], list[Tensor], Memory]:
-        """Features [T, B, 2048] -> logits [T, B, classes], outputs and membranes of the layers, the state after the last step."""
+        """Features [T, B, 2048] -> logits [T, B, classes], outputs and firing rates of the layers, the state after the last step."""
         states, o = memory if memory is not None else self.start(x.shape[1])
-        outputs, membranes, states = self.stack(self.before_stack(x), states)
+        outputs, rates, states = self.stack(x, states)
         held = []
-        for y in outputs[-1]:
+        for y in outputs[-1].to(o.dtype):
             o = torch.lerp(y, o, self.leak)
             held.append(o)
-        return self.readout(self.before_readout(torch.stack(held))), outputs, membranes, (states, o)
+        return self.readout(self.before_readout(torch.stack(held))), outputs, rates, (states, o)
 
 
 def save(model: GestureNetwork, path: Path, labels: list[str], temperature: float, threshold: float, about: dict[str, Any]) -> None:
@@ -63,16 +76,19 @@ def save(model: GestureNetwork, path: Path, labels: list[str], temperature: floa
     for name in tensors:
         if name.endswith(".theta"):
             tensors[name] = np.clip(tensors[name], 0, 1)
-    config = {"inputs": INPUTS, "hidden": model.hidden, "window_us": WINDOW_US, "leak": model.leak}
+    config = {"inputs": model.inputs, "hidden": model.hidden, "window_us": WINDOW_US, "leak": model.leak}
+    if model.geometry is not None:
+        config["local"] = asdict(model.geometry)
     config |= {"temperature": temperature, "threshold": threshold}
     checkpoint.save(path, tensors, {"kind": "gesture", "config": config, "labels": labels} | about)
 
 
 def load(path: Path) -> tuple[GestureNetwork, checkpoint.Metadata]:
     """The torch model of the weights at `path`, ready for evaluation, and its metadata. Raises UserError as `checkpoint.load` does."""
-    tensors, metadata = checkpoint.load(path, "gesture")
+    tensors, metadata = checkpoint.load(path, "gesture", written_out=False)
     config = metadata["config"]
-    model = GestureNetwork(config["hidden"], len(metadata["labels"]), leak=config["leak"])
+    geometry = local.Local(**config["local"]) if "local" in config else None
+    model = GestureNetwork(config["hidden"], len(metadata["labels"]), leak=config["leak"], geometry=geometry, inputs=config["inputs"])
     state = {f"stack.{name}": torch.from_numpy(value) for name, value in tensors.items() if name.startswith("layers.")}
     state["readout.weight"] = torch.from_numpy(tensors["readout.w"].T.copy())
     state["readout.bias"] = torch.from_numpy(tensors["readout.b"])

@@ -36,10 +36,10 @@ class LanguageModel(nn.Module):
         return self.stack.start(batch)
 
     def forward(self, tokens: Tensor, states: list[State] | None = None) -> tuple[Tensor, list[Tensor], list[Tensor], list[State]]:
-        """tokens int64 [T, B] -> logits [T, B, V] of the next token, outputs and membranes of the layers, states after the last step."""
+        """tokens int64 [T, B] -> logits [T, B, V] of the next token, outputs and firing rates of the layers, states after the last step."""
         x = self.dropout(nn.functional.embedding(tokens, self.embedding))
-        outputs, membranes, states = self.stack(x, states)
-        return self.dropout(outputs[-1]) @ self.embedding.t() + self.bias, outputs, membranes, states
+        outputs, rates, states = self.stack(x, states)
+        return self.dropout(outputs[-1]) @ self.embedding.t() + self.bias, outputs, rates, states
 
     @torch.no_grad()
     def write(

@@ -1,64 +1,145 @@
 """Variations of a framed clip: what may change in a scene without changing the gesture, or changes it in a known way.
 
-Everything works on uint8 counts [T, 2, 32, 32] and draws from the generator it is given, so a batch is the same whenever it is made again.
+A variation moves single events. Every event of a frame gets a moment within its window and a place within its cell, both at random, and is
+then carried along: time is stretched, the picture mirrored, turned, zoomed and shifted, events are dropped or doubled, a part of the view
+is covered, noise is added. So a zoomed clip has no empty rows, and a slow one no doubled frames. What is drawn follows from the
+generator that is given, so a batch is the same whenever it is made again.
 """
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from pipeline.frames import GRID
 
 MIRRORED = (0, 2, 1, 6, 5, 4, 3, 7, 8, 9, 10)
 """Class seen in a mirror: hands exchange, and so does the sense in which an arm turns (right clockwise <-> left counter-clockwise)."""
-LARGEST_SHIFT = 4
+LARGEST_SHIFT = 4.0
 """Cells: an eighth of the view."""
 ZOOM = 1.25
+STRETCH = 1.2
+"""Aspect of width to height at most."""
+TURN = 0.15
+"""Radians."""
+TEMPO = 1.3
+FEWEST = 0.15
+"""Share of its events that a thinned clip keeps at least."""
+IMBALANCE = 0.4
+"""Log ratio of ON to OFF events at most."""
 
 Counts = npt.NDArray[np.uint8]
 
 
-def vary(counts: Counts, label: int, rng: np.random.Generator) -> tuple[Counts, int]:
-    """A random variation of a clip and its class.
+@dataclass(frozen=True, slots=True)
+class Variation:
+    """One way to see a clip."""
 
-    Mirror and exchanged polarity come half the time each (whether limbs are brighter or darker than what is behind them is an accident of
-    the scene), shift and zoom always, thinning and noise in one clip of four each.
+    mirror: bool = False
+    swap: bool = False
+    """Exchange the polarities: whether limbs are brighter or darker than what is behind them is an accident of the scene."""
+    tempo: float = 1.0
+    matrix: tuple[float, float, float, float] = (1.0, 0.0, 0.0, 1.0)
+    """(xx, xy, yx, yy) about the middle of the view."""
+    shift: tuple[float, float] = (0.0, 0.0)
+    keep: tuple[float, float] = (1.0, 1.0)
+    """OFF and ON events that come of one, on average."""
+    noise: float = 0.0
+    """Events a cell, polarity and frame, added evenly."""
+    covered: tuple[int, int, int, int] = (0, 0, 0, 0)
+    """x, y, width, height of a rectangle that nothing is seen through."""
+
+    def label(self, label: int) -> int:
+        """What a gesture of this class is called now."""
+        return MIRRORED[label] if self.mirror else label
+
+    def frame(self, frame: int, start: int) -> int:
+        """Where a frame of the clip lies now, when frame `start` has become the first."""
+        return int(np.ceil((frame - start) / self.tempo))
+
+
+def draw(rng: np.random.Generator) -> Variation:
+    """A random variation. Thinning, noise and covering come in some clips, the rest in all."""
+    turn = rng.uniform(-TURN, TURN)
+    zoom, aspect = np.exp(rng.uniform(-np.log(ZOOM), np.log(ZOOM))), np.exp(0.5 * rng.uniform(-np.log(STRETCH), np.log(STRETCH)))
+    cosine, sine = np.cos(turn) * zoom, np.sin(turn) * zoom
+    fewer = float(np.exp(rng.uniform(np.log(FEWEST), 0.0))) if rng.random() < 0.35 else float(rng.uniform(0.8, 1.4))
+    tilt = float(np.exp(0.5 * rng.uniform(-IMBALANCE, IMBALANCE)))
+    noise = float(np.exp(rng.uniform(np.log(1e-4), np.log(1e-2)))) if rng.random() < 0.3 else 0.0
+    covered = (int(rng.integers(0, 24)), int(rng.integers(0, 24)), int(rng.integers(3, 9)), int(rng.integers(3, 9)))
+    return Variation(
+        mirror=bool(rng.random() < 0.5),
+        swap=bool(rng.random() < 0.5),
+        tempo=float(np.exp(rng.uniform(-np.log(TEMPO), np.log(TEMPO)))),
+        matrix=(cosine * aspect, -sine * aspect, sine / aspect, cosine / aspect),
+        shift=(float(rng.uniform(-LARGEST_SHIFT, LARGEST_SHIFT)), float(rng.uniform(-LARGEST_SHIFT, LARGEST_SHIFT))),
+        keep=(fewer / tilt, fewer * tilt),
+        noise=noise,
+        covered=covered if rng.random() < 0.2 else (0, 0, 0, 0),
+    )
+
+
+def vary(counts: Counts, start: int, variation: Variation, out: Counts, seed: int) -> None:
+    """Write to `out` [n, 2, 32, 32] what becomes of the clip `counts` [m, 2, 32, 32] from frame `start` on; counts stop at 255.
+
+    Where the clip ends before `out` does, no events but noise follow.
     """
-    if rng.random() < 0.5:
-        counts, label = counts[..., ::-1], MIRRORED[label]
-    if rng.random() < 0.5:
-        counts = counts[:, ::-1]
-    counts = moved(counts, rng)
-    if rng.random() < 0.25:
-        counts = thinned(counts, float(np.exp(rng.uniform(np.log(0.2), 0.0))), rng)
-    if rng.random() < 0.25:
-        counts = noisy(counts, float(np.exp(rng.uniform(np.log(1e-4), np.log(1e-2)))), rng)
-    return counts, label
+    out[:] = 0
+    v = variation
+    _carry(counts, start, v.tempo, (v.mirror, v.swap), v.matrix, v.shift, v.keep, v.covered, out, np.uint64(seed))
+    if variation.noise:
+        rng = np.random.default_rng(seed)
+        _sprinkle(out, rng.integers(0, out.size, rng.poisson(variation.noise * out.size)))
 
 
-def moved(counts: Counts, rng: np.random.Generator) -> Counts:
-    """Shifted by up to LARGEST_SHIFT cells and zoomed by up to ZOOM about the middle; what comes from outside the view is empty."""
-    zoom = np.exp(rng.uniform(-np.log(ZOOM), np.log(ZOOM)))
-    middle = (GRID - 1) / 2
-    for axis in (2, 3):
-        source = np.rint((np.arange(GRID) - middle) / zoom + middle - rng.integers(-LARGEST_SHIFT, LARGEST_SHIFT + 1)).astype(np.int64)
-        inside = (source >= 0) & (source < GRID)
-        counts = counts.take(np.where(inside, source, 0), axis)
-        counts *= inside.astype(np.uint8).reshape((-1, 1) if axis == 2 else (-1,))
-    return counts
+@njit(cache=True, nogil=True)
+def _sprinkle(out: Counts, places: npt.NDArray[np.int64]) -> None:
+    flat = out.reshape(-1)
+    for place in places:
+        flat[place] += np.uint8(flat[place] < 255)
 
 
-def thinned(counts: Counts, keep: float, rng: np.random.Generator) -> Counts:
-    """Every event kept with probability `keep`."""
-    places = np.nonzero(counts)
-    counts = counts.copy()
-    counts[places] = rng.binomial(counts[places], keep)
-    return counts
+@njit(cache=True, nogil=True)
+def _random(state: np.uint64) -> np.uint64:
+    """The next state of xorshift64 (Marsaglia, "Xorshift RNGs", Journal of Statistical Software 8(14), 2003)."""
+    state ^= state << np.uint64(13)
+    state ^= state >> np.uint64(7)
+    return state ^ (state << np.uint64(17))
 
 
-def noisy(counts: Counts, rate: float, rng: np.random.Generator) -> Counts:
-    """`rate` events a cell, polarity and frame added evenly."""
-    counts = counts.copy()
-    flat = counts.reshape(-1)
-    places = rng.integers(0, flat.size, rng.poisson(rate * flat.size))
-    flat[places] = np.minimum(flat[places], 254) + 1
-    return counts
+@njit(cache=True, nogil=True)
+def _share(state: np.uint64, part: int) -> float:
+    """One of three numbers in [0, 1) that a state holds."""
+    return np.float64((state >> np.uint64(21 * part)) & np.uint64(0x1FFFFF)) / 2097152.0
+
+
+@njit(cache=True, nogil=True)
+def _carry(counts, start, tempo, flags, matrix, shift, keep, covered, out, seed):  # type: ignore[no-untyped-def]
+    mirror, swap = flags
+    left, top, width, height = covered
+    middle = GRID / 2.0
+    state = _random(_random(seed * np.uint64(0x9E3779B97F4A7C15) + np.uint64(1)))
+    last = min(counts.shape[0], start + int(np.ceil(out.shape[0] * tempo)) + 1)
+    for frame in range(start, last):
+        words = counts[frame].reshape(-1).view(np.uint64)  # eight cells at a time: most are empty
+        for word in range(words.size):
+            if words[word] == 0:
+                continue
+            for cell in range(8 * word, 8 * word + 8):
+                polarity, y, x = cell // (GRID * GRID), cell // GRID % GRID, cell % GRID
+                into = 1 - polarity if swap else polarity
+                for _ in range(counts[frame, polarity, y, x]):
+                    state = _random(state)
+                    moment = int((frame - start + _share(state, 0)) / tempo)
+                    dx, dy = x + _share(state, 1) - middle, y + _share(state, 2) - middle
+                    dx = -dx if mirror else dx
+                    column = int(np.floor(matrix[0] * dx + matrix[1] * dy + shift[0] + middle))
+                    row = int(np.floor(matrix[2] * dx + matrix[3] * dy + shift[1] + middle))
+                    if moment >= out.shape[0] or not (0 <= column < GRID and 0 <= row < GRID):
+                        continue
+                    if left <= column < left + width and top <= row < top + height:
+                        continue
+                    state = _random(state)
+                    copies = int(keep[into] + _share(state, 0))
+                    out[moment, into, row, column] = min(out[moment, into, row, column] + copies, 255)

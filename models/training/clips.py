@@ -15,7 +15,11 @@ They lie in shards of `SHARD` clips, ``train-0007.npy`` (uint8 counts, memory-ma
 is not made again: after a change to the simulator, the filters or the pooling, take another folder.
 """
 
+import multiprocessing
+import os
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -97,8 +101,11 @@ def prepare(folder: Path, split: str, clips: int) -> None:
         return
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for index in tqdm(missing, desc=f"{split} clips", unit=f"x{SHARD}", mininterval=2):
-            _write_shard(folder, split, index)
+        workers = min(os.cpu_count() or 1, len(missing))
+        with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+            made = pool.map(_write_shard, repeat(folder), repeat(split), missing)
+            for _ in tqdm(made, desc=f"{split} clips", unit=f"x{SHARD}", total=len(missing), mininterval=2):
+                pass
     except OSError as error:
         raise UserError(f"The clips could not be written to {folder} ({error.strerror}); a thousand of them take 0.5 GB.") from error
 

@@ -22,11 +22,11 @@ from tqdm import tqdm
 
 import assets
 from models import language
-from models.egru import EGRU, Options, State, activity_loss
+from models.egru import Options, State, activity_loss
 from models.language import LanguageModel
 from models.tokenizer import Tokenizer
 from models.training import corpus as texts
-from models.training.run import Folder, Pace, made
+from models.training import run as runs
 from pipeline.errors import UserError
 
 FORGET = 1 / 32
@@ -64,11 +64,11 @@ def train(
     """
     torch.set_num_threads(threads)
     settings = {"seed": seed, "vocabulary": vocabulary, "hidden": list(hidden), "streams": streams, "window": window}
-    folder = Folder(run, settings, resume)
+    folder = runs.Folder(run, settings, resume)
     corpus = texts.read(text)
     tokenizer = _tokenizer(run / "language.tokenizer.json", corpus, vocabulary)
     trainer = _Trainer(settings, tokenizer, corpus, mixed, peak_rate, activity, activity_weight)
-    pace = Pace(steps, hours)
+    pace = runs.Pace(steps, hours)
     if folder.state is not None:
         trainer.restore(folder.state)
         pace.spent_s = folder.state["spent_s"]
@@ -140,10 +140,9 @@ class _Trainer:
         keep = torch.from_numpy(kept.astype(np.float32))[:, None]
         self.states = [(h.detach() * keep, y.detach() * keep) for h, y in self.states]
         with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
-            logits, outputs, membranes, self.states = self.model(part[:-1], self.states)
+            logits, outputs, rates, self.states = self.model(part[:-1], self.states)
         loss = functional.cross_entropy(logits.float().flatten(0, 1), part[1:].flatten())
-        layers = [layer for layer in self.model.stack.layers if isinstance(layer, EGRU)]
-        total = loss + self.activity_weight * activity_loss(membranes, layers, self.activity)
+        total = loss + self.activity_weight * activity_loss(rates, self.activity)
         self.optimiser.zero_grad()
         total.backward()
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -178,7 +177,7 @@ class _Trainer:
         figures = figures or {}
         tokenizer = "language.tokenizer.json"
         for measured in (False, True) if not figures else (True,):
-            entry = {"made": made(self.seed, self.step, figures | {"tokens_seen": self.tokens})}
+            entry = {"made": runs.made(self.seed, self.step, figures | {"tokens_seen": self.tokens})}
             language.save(self.model, path, tokenizer, entry | about)
             if not measured:
                 figures = perplexity(language.load(path), self.validation, self.validation_words)
@@ -235,13 +234,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--text", type=Path, default=Path("../shared/data/text"), help="folder with sgd-dialogues/ (and chatterbot-english/)"
     )
-    parser.add_argument("--out", type=Path, default=assets.path("language.safetensors"), help="where the weights go")
-    parser.add_argument("--run", type=Path, default=Path("runs/language"), help="folder of the run: state, log, latest weights")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in that folder")
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--steps", type=int, default=9000, help="steps of 32 x 64 tokens")
-    parser.add_argument("--hours", type=float, help="end after so many hours of computing, if that is earlier")
-    parser.add_argument("--threads", type=int, default=1, help="processor threads")
+    runs.add_arguments(parser, assets.path("language.safetensors"), Path("runs/language"), 9000)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -260,16 +253,5 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def main() -> int:
-    """`python -m models.training.language`."""
-    parser = argparse.ArgumentParser(description="Train Egret's language model.")
-    add_arguments(parser)
-    try:
-        return run(parser.parse_args())
-    except UserError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(runs.main("Train Egret's language model.", add_arguments, run))

@@ -1,23 +1,96 @@
-"""What the two trainings share: a run's folder, its state on disk, its log, its pace.
+"""What the two trainings share: a run's folder, its state on disk, its log, its pace, and the processes that take part.
 
 A run lives in a folder of its own (by default under ``runs/``, which git ignores) and may be ended at any moment, `kill -9` included: the
 state is written beside its place, flushed, and renamed, so the newest complete one is always there. All randomness of step n follows from
 (seed, n), nothing from what happened before, so a resumed run takes exactly the steps that an uninterrupted one would have taken.
+
+Started by torch's own launcher (``torchrun -m models.training.gesture``) the same training runs in several processes, on one machine or on
+many: each draws its own part of the batch, gradients are averaged, and the first of them decides when to stop and writes the files.
 """
 
+import argparse
 import csv
 import math
 import os
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor, distributed, nn
 
 from pipeline.errors import USAGE, UserError
+
+
+class World:
+    """The processes that train together: one, unless torchrun started more. Use as a context manager."""
+
+    def __init__(self) -> None:
+        self.size, self.rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+
+    def __enter__(self) -> "World":
+        if self.size > 1:
+            distributed.init_process_group("gloo")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.size > 1:
+            distributed.destroy_process_group()
+
+    @property
+    def first(self) -> bool:
+        """Whether this process writes the files."""
+        return self.rank == 0
+
+    def agree(self, value: float) -> float:
+        """The first process's `value`, for all."""
+        if self.size == 1:
+            return value
+        told = torch.tensor([value], dtype=torch.float64)
+        distributed.broadcast(told, 0)
+        return float(told)
+
+    def average_gradients(self, model: nn.Module) -> None:
+        """Give every process the mean of all processes' gradients."""
+        if self.size == 1:
+            return
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        flat = torch.cat([gradient.flatten() for gradient in gradients])
+        distributed.all_reduce(flat)
+        for gradient, mean in zip(gradients, (flat / self.size).split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(mean.view_as(gradient))
+
+    def gather(self, values: list[Tensor]) -> list[list[Tensor]]:
+        """What every process has, by rank."""
+        if self.size == 1:
+            return [values]
+        parts: list[list[Tensor]] = [[] for _ in range(self.size)]
+        distributed.all_gather_object(parts, values)
+        return parts
+
+    def wait(self) -> None:
+        """Until all are here."""
+        if self.size > 1:
+            distributed.barrier()
+
+
+class Average:
+    """The mean of a model's recent weights (Polyak and Juditsky 1992, with exponential forgetting): steadier than the last ones."""
+
+    def __init__(self, model: nn.Module, decay: float = 0.998) -> None:
+        self.decay = decay
+        self.values = {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+    @torch.no_grad()
+    def take(self, model: nn.Module, step: int) -> None:
+        """Add the weights after `step` steps; early on the mean forgets faster."""
+        share = 1 - min(self.decay, (1 + step) / (10 + step))
+        for name, value in model.state_dict().items():
+            self.values[name].lerp_(value, share)
 
 
 @dataclass
@@ -50,6 +123,12 @@ class Pace:
         warmup = min(self.warmup, max(1, self.steps // 10))
         return min(1.0, (step + 1) / warmup) * cosine
 
+    def left(self, step: int) -> str:
+        """The time left as far as can be told, for people."""
+        progress = self.progress(step)
+        minutes = self.elapsed_s() * (1 - progress) / progress / 60 if progress > 0 else math.nan
+        return f"{minutes:.0f} min left" if math.isfinite(minutes) else ""
+
     def done(self, step: int) -> bool:
         """True where `step` is not to be taken any more."""
         return self.progress(step) >= 1.0
@@ -58,18 +137,19 @@ class Pace:
 class Folder:
     """A run's folder: ``state.pt`` (to resume), ``log.csv``."""
 
-    def __init__(self, path: Path, settings: dict[str, Any], resume: bool) -> None:
+    def __init__(self, path: Path, settings: dict[str, Any], resume: bool, *, writes: bool = True) -> None:
         """Open `path` for a run with these `settings`, which a resumed run must share (UserError otherwise).
 
-        Without `resume` a folder that already holds a run is refused, so that hours of work are not overwritten by a slip.
+        Without `resume` a folder that already holds a run is refused by the process that `writes`, so that hours of work are not
+        overwritten by a slip.
         """
         self.path = path
         self.settings = settings
         self.state: dict[str, Any] | None = None
         if resume:
             self.state = self._read()
-        elif (path / "state.pt").exists():
-            raise UserError(f"There is a run in {path} already; go on with it (--resume) or name another folder (--run).", USAGE)
+        elif writes and (path / "state.pt").exists():
+            raise UserError(f"There is a run in {path} already; go on with it (--resume) or name another folder (--folder).", USAGE)
         path.mkdir(parents=True, exist_ok=True)
 
     def _read(self) -> dict[str, Any]:
@@ -107,6 +187,28 @@ class Folder:
             if new:
                 writer.writerow(row)
             writer.writerow(f"{value:.5g}" if isinstance(value, float) else value for value in row.values())
+
+
+def add_arguments(parser: argparse.ArgumentParser, out: Path, folder: Path, steps: int) -> None:
+    """Options of any training."""
+    parser.add_argument("--out", type=Path, default=out, help="where the weights go")
+    parser.add_argument("--folder", dest="run", type=Path, default=folder, help="folder of the run: state, log, latest weights")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in that folder")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--steps", type=int, default=steps, help="steps at most")
+    parser.add_argument("--hours", type=float, help="end after so many hours of computing, if that is earlier")
+    parser.add_argument("--threads", type=int, default=1, help="processor threads")
+
+
+def main(description: str, add: Callable[[argparse.ArgumentParser], None], run: Callable[[argparse.Namespace], int]) -> int:
+    """``python -m models.training....``: the exit code, with one sentence for what a user got wrong."""
+    parser = argparse.ArgumentParser(description=description)
+    add(parser)
+    try:
+        return run(parser.parse_args())
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
 
 
 def made(seed: int, steps: int, figures: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,226 @@
+"""A sequence of EGRU steps as one autograd function, and the two kinds of product that a layer can have in it.
+
+**Why an autograd function by hand.** A step is two small products and a dozen element-wise operations; recorded one by one by autograd it
+costs more in bookkeeping than in arithmetic. `Sequence` runs the loop without recording, keeps what the backward pass needs, and takes the
+gradient of the recurrent weights as a single product over all steps. On a processor, with bfloat16 products, the element-wise part is
+compiled (models/elementwise.py); anywhere else, and with zoneout, torch does it. Both compute the same.
+
+**Surrogate gradient.** e is a step function of c - theta, whose derivative is replaced by a triangle,
+`dampening * max(0, 1 - support * |c - theta|)`; it is zero outside, so units far from their threshold take no part in the backward pass.
+
+**Products.** `Dense` is y @ wh. `Local` is for units on a grid that are connected to their neighbours with weights that every place shares:
+a convolution, here only a cheap way to compute a sparse product; on the chip its weights are rows like any others.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models import elementwise
+
+
+@dataclass(frozen=True, slots=True)
+class Surrogate:
+    """The triangle that stands for the derivative of the step function."""
+
+    dampening: float = 0.7
+    """Its height (EvNN's default)."""
+    support: float = 1.0
+    """One over its half-width, in units of the membrane (EvNN's default)."""
+
+    def __call__(self, distance: Tensor) -> Tensor:
+        """The derivative at c - theta = `distance`."""
+        return self.dampening * (1 - self.support * distance.abs()).clamp_(min=0)
+
+
+class Product(Protocol):
+    """What a layer multiplies its outputs with. y is [B, H], the result q [B, 3H], both contiguous; all of one type."""
+
+    def forward(self, y: Tensor, weights: Tensor) -> Tensor:
+        """Q of one step."""
+        ...
+
+    def to_outputs(self, dq: Tensor, weights: Tensor) -> Tensor:
+        """The gradient of y from that of q."""
+        ...
+
+    def to_weights(self, y: Tensor, dq: Tensor) -> Tensor:
+        """The gradient of the weights from all steps: y [T, B, H], dq [T, B, 3H]."""
+        ...
+
+
+class Dense:
+    """Every unit to every unit: weights [H, 3H]."""
+
+    def forward(self, y: Tensor, weights: Tensor) -> Tensor:
+        """Q of one step."""
+        return y @ weights
+
+    def to_outputs(self, dq: Tensor, weights: Tensor) -> Tensor:
+        """The gradient of y."""
+        return dq @ weights.t()
+
+    def to_weights(self, y: Tensor, dq: Tensor) -> Tensor:
+        """The gradient of the weights."""
+        return y.flatten(0, 1).t() @ dq.flatten(0, 1)
+
+
+class Local:
+    """Units on a `grid` x `grid` map with `channels` each (unit = channel, row, column) to those within `reach`: weights [3C, C, K, K]."""
+
+    def __init__(self, channels: int, grid: int, reach: int = 1) -> None:
+        self.channels, self.grid, self.reach = channels, grid, reach
+
+    def forward(self, y: Tensor, weights: Tensor) -> Tensor:
+        """Q of one step."""
+        return functional.conv2d(self._map(y), weights, padding=self.reach).flatten(1)
+
+    def to_outputs(self, dq: Tensor, weights: Tensor) -> Tensor:
+        """The gradient of y."""
+        return functional.conv_transpose2d(self._map(dq), weights, padding=self.reach).flatten(1)
+
+    def to_weights(self, y: Tensor, dq: Tensor) -> Tensor:
+        """The gradient of the weights."""
+        inputs, outputs = self._map(y.flatten(0, 1)), self._map(dq.flatten(0, 1))
+        size = (outputs.shape[1], inputs.shape[1], 2 * self.reach + 1, 2 * self.reach + 1)
+        return torch.nn.grad.conv2d_weight(inputs, size, outputs, padding=self.reach)
+
+    def _map(self, flat: Tensor) -> Tensor:
+        """[B, n H] -> [B, n C, grid, grid] in the memory order in which convolutions are quick."""
+        return flat.view(len(flat), -1, self.grid, self.grid).contiguous(memory_format=torch.channels_last)
+
+
+def weights_of(weights: Tensor) -> Tensor:
+    """`weights` in the memory order in which the products are quick."""
+    return weights.contiguous(memory_format=torch.channels_last) if weights.ndim == 4 else weights
+
+
+class Sequence(torch.autograd.Function):
+    """(a [T, B, 3H], wh, b, d, theta, h0, y0, hold or None) -> (y [T, B, H], rate [H], h_T [B, H]).
+
+    a comes without its bias b, and its type is that of y and of the recurrent product; state, gates and sums have that of the biases.
+    `rate` is the mean of e over steps and batch: how often a unit fires. `hold` [T, B, H] is 1 where zoneout keeps the old membrane.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        a: Tensor,
+        wh: Tensor,
+        b: Tensor,
+        d: Tensor,
+        theta: Tensor,
+        h: Tensor,
+        y: Tensor,
+        hold: Tensor | None,
+        surrogate: Surrogate,
+        product: Product,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        steps, batch, units = a.shape[0], a.shape[1], h.shape[1]
+        gates = h.new_empty(steps, batch, 3 * units)  # z, r, g after their functions
+        reset = h.new_empty(steps, batch, units)  # q_g, before the reset gate
+        before = h.new_empty(steps + 1, batch, units)  # h' of every step, and h_T
+        outputs = a.new_empty(steps + 1, batch, units)  # y' of every step, and y_T
+        membranes = h.new_empty(steps, batch, units)  # c
+        before[0], outputs[0] = h, y
+        weights = weights_of(wh.to(a.dtype))
+        compiled = a.device.type == "cpu" and a.dtype == torch.bfloat16 and hold is None
+        run = _step_compiled if compiled else _step
+        a, b, d, theta = a.contiguous(), b.contiguous(), d.contiguous(), theta.contiguous()
+        for t in range(steps):
+            q, held = product.forward(outputs[t], weights), None if hold is None else hold[t]
+            run(a[t], q, b, d, theta, before[t], gates[t], reset[t], membranes[t], outputs[t + 1], before[t + 1], held)
+        ctx.save_for_backward(gates, reset, before, outputs, membranes, weights, theta, hold)
+        ctx.surrogate, ctx.product, ctx.compiled = surrogate, product, compiled
+        return outputs[1:], (membranes > theta).to(h.dtype).mean((0, 1)), before[-1].clone()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Any) -> Any:
+        grad_y, grad_rate, grad_h = gradients
+        gates, reset, before, outputs, membranes, weights, theta, hold = ctx.saved_tensors
+        steps, batch, units = membranes.shape
+        da, dq = (torch.empty_like(gates, dtype=outputs.dtype) for _ in range(2))
+        sums = theta.new_zeros(5, units)  # of the gradients of theta, of b_z, b_r, b_g, and of d_g
+        each = (grad_rate / (steps * batch)).contiguous()
+        gh, gy, grad_y = grad_h.clone(), torch.zeros_like(outputs[0]), grad_y.contiguous()
+        run = _back_compiled if ctx.compiled else _back
+        for t in range(steps - 1, -1, -1):
+            saved = gates[t], reset[t], before[t], membranes[t], theta, None if hold is None else hold[t]
+            run(saved, ctx.surrogate, each, gy, grad_y[t], gh, da[t], dq[t], sums)
+            gy = ctx.product.to_outputs(dq[t], weights)
+        grad_wh = ctx.product.to_weights(outputs[:-1], dq).to(theta.dtype)
+        return da, grad_wh, sums[1:4].flatten(), sums[[1, 2, 4]].flatten(), sums[0], gh, gy, None, None, None
+
+
+def _step(
+    a: Tensor,
+    q: Tensor,
+    b: Tensor,
+    d: Tensor,
+    theta: Tensor,
+    before: Tensor,
+    gates: Tensor,
+    reset: Tensor,
+    c: Tensor,
+    y: Tensor,
+    after: Tensor,
+    hold: Tensor | None,
+) -> None:
+    """`elementwise.forward` in torch, with zoneout."""
+    units = theta.shape[0]
+    a, q = a.to(b.dtype) + b, q.to(b.dtype) + d
+    torch.add(a[:, : 2 * units], q[:, : 2 * units], out=gates[:, : 2 * units]).sigmoid_()
+    z, r, g = gates.split(units, -1)
+    reset.copy_(q[:, 2 * units :])
+    torch.addcmul(a[:, 2 * units :], r, reset, out=g).tanh_()
+    torch.lerp(g, before, z, out=c)  # g + z (h' - g)
+    if hold is not None:
+        c.lerp_(before, hold)
+    e = (c > theta).to(c.dtype)
+    y.copy_(e * c)
+    torch.addcmul(c, e, theta, value=-1, out=after)
+
+
+def _back(
+    saved: tuple[Any, ...],
+    surrogate: Surrogate,
+    grad_rate: Tensor,
+    grad_y: Tensor,
+    from_above: Tensor,
+    grad_h: Tensor,
+    da: Tensor,
+    dq: Tensor,
+    sums: Tensor,
+) -> None:
+    """`elementwise.backward` in torch, with zoneout."""
+    gates, reset, before, c, theta, hold = saved
+    slope, fired = surrogate(c - theta), (c > theta).to(c.dtype)
+    gy = grad_y.to(c.dtype) + from_above.to(c.dtype)
+    gc = gy * (fired + c * slope) + grad_h * (1 - theta * slope) + grad_rate * slope
+    new = gc if hold is None else gc * (1 - hold)
+    z, r, g = gates.split(theta.shape[0], -1)
+    dg = new * (1 - z) * (1 - g * g)
+    dz, dr = new * (before - g) * z * (1 - z), dg * reset * r * (1 - r)
+    da.copy_(torch.cat((dz, dr, dg), -1))
+    dq.copy_(torch.cat((dz, dr, dg * r), -1))
+    of_theta = grad_h * (theta * slope - fired) - (gy * c + grad_rate) * slope
+    sums += torch.stack([part.sum(0) for part in (of_theta, dz, dr, dg, dg * r)])
+    grad_h.copy_(new * z if hold is None else new * z + gc * hold)
+
+
+def _bits(value: Tensor) -> Any:
+    """The array of a tensor, for bfloat16 that of its bits."""
+    return (value.view(torch.int16) if value.dtype == torch.bfloat16 else value).numpy()
+
+
+def _step_compiled(*arguments: Any) -> None:
+    elementwise.forward(*map(_bits, arguments[:-1]))
+
+
+def _back_compiled(saved: tuple[Any, ...], surrogate: Surrogate, *arguments: Tensor) -> None:
+    shape = np.float32(surrogate.dampening), np.float32(surrogate.support)
+    elementwise.backward(*map(_bits, saved[:-1]), shape, *map(_bits, arguments))
