@@ -126,14 +126,14 @@ WIDE = Preset(
         limb_contrast=(0.4, 1.6),
         dark_limbs=0.5,
         torso_contrast=(-1.2, 1.0),
-        contrast_factor=(0.25, 1.2),
+        contrast_factor=(0.2, 1.2),
         texture=(0.0, 0.25),
         sleeves=0.5,
         detail=(0.05, 0.45),
         lamps=0.1,
         lamp_depth=(0.05, 0.5),
         mains=0.08,
-        mains_depth=(0.005, 0.03),
+        mains_depth=(0.01, 0.045),
     ),
     sensor=SensorRanges(
         threshold=(0.11, 0.42),
@@ -199,7 +199,7 @@ WIDE = Preset(
         fret_y=(-0.15, 0.15),
         fret_drift=(0.0, 0.08),
     ),
-    rate=(3e3, 150e3),
+    rate=(2.5e3, 150e3),
 )
 
 PRESETS: dict[str, Preset] = {"dvs128": DVS128, "wide": WIDE}
