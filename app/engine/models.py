@@ -7,6 +7,7 @@ from app.protocol import Message
 from models import checkpoint
 from models.chip.runtime import Runtime
 from models.decision import Decider
+from models.teaching import head as heads
 from models.tokenizer import Tokenizer
 from pipeline import frames
 from pipeline.errors import UserError
@@ -16,10 +17,11 @@ LANGUAGE = "language.safetensors"
 
 
 class Models:
-    """The two weight files, the bundled ones unless others are named."""
+    """The two weight files, the bundled ones unless others are named, and what was taught besides."""
 
     def __init__(self, gesture: Path | None = None, language: Path | None = None) -> None:
         """UserError if a file is missing, broken or of another kind."""
+        self.head: heads.Head | None = None
         self.gesture_path = gesture or assets.path(GESTURE)
         self.language_path = language or assets.path(LANGUAGE)
         self.gesture = checkpoint.load(self.gesture_path, "gesture")[1]
@@ -27,14 +29,25 @@ class Models:
         self.gesture_id = {"name": self.gesture_path.name, "hash": checkpoint.digest(self.gesture_path)}
         self.language_id = {"name": self.language_path.name, "hash": checkpoint.digest(self.language_path)}
 
+    def teach(self, path: Path) -> None:
+        """Take the taught head at `path`; UserError if it is missing, broken or of other weights."""
+        head = heads.load(path)
+        head.check(path, self.gesture_id["hash"], self.gesture)
+        self.head = head
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Classes in the order of the scores: the network's own, then those that were taught."""
+        return (*self.gesture["labels"], *(self.head.taught if self.head else ()))
+
     def describe(self) -> Message:
         """The ``models`` part of the hello message."""
-        labels = list(self.gesture["labels"])
-        return {"gesture": self.gesture_id | {"labels": labels}, "language": dict(self.language_id)}
+        taught = list(self.head.taught) if self.head else []
+        return {"gesture": self.gesture_id | {"labels": list(self.labels), "taught": taught}, "language": dict(self.language_id)}
 
     def runtime(self, backend: str) -> Runtime:
         """Both networks on `backend`; they and the framer compiled and warm, so that the first packet waits for nothing."""
-        runtime = Runtime(self.gesture_path, self.language_path, backend)
+        runtime = Runtime(self.gesture_path, self.language_path, backend, self.head)
         frames.warm()
         runtime.warm()
         return runtime
@@ -43,7 +56,7 @@ class Models:
         """A decider with the calibration that came with the gesture weights."""
         config = self.gesture["config"]
         chosen = config["threshold"] if threshold is None else threshold
-        return Decider(tuple(self.gesture["labels"]), temperature=config["temperature"], threshold=chosen)
+        return Decider(self.labels, temperature=config["temperature"], threshold=chosen)
 
     def tokenizer(self) -> Tokenizer:
         """The vocabulary that came with the language weights, a file beside them. UserError if it is missing or does not belong to them."""

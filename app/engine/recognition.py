@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.chip.host import GestureNetwork
 from models.chip.runtime import Runtime
 from models.decision import Decider, Decision
 from pipeline.events import Packet, SourceInfo, Status
@@ -97,6 +98,9 @@ class Recognition:
         self._runtime = runtime
         self._filters = filters
         self._new_filters: FilterSettings | None = None
+        self._new_network: GestureNetwork | None = None
+        self.tap: Callable[[int, npt.NDArray[np.uint16]], None] | None = None
+        """Called in this object's thread with start (sensor time, us) and counts of every window, for whoever collects them."""
         self._on_result = on_result
         self._on_end = on_end
         self._on_over = on_over
@@ -157,6 +161,10 @@ class Recognition:
         """Filter with `filters` from the next packet on."""
         self._new_filters = filters
 
+    def use_network(self, network: GestureNetwork) -> None:
+        """From the next packet on step `network`: the same layers with other classes, which goes on from the present state."""
+        self._new_network = network
+
     def _work(self) -> None:
         try:
             while (item := self._queue.get()) is not None and not self._stopping.is_set():
@@ -214,6 +222,8 @@ class Recognition:
         if self._new_filters is not None:
             self._filters, self._new_filters = self._new_filters, None
             self._framer.set_filters(self._filters)
+        if self._new_network is not None:
+            self._change_network(self._new_network)
         self.totals.lost += status.lost
         self.totals.repaired += status.repaired
         self.totals.refused += status.refused
@@ -223,6 +233,13 @@ class Recognition:
         self.position_us = status.position_us
         if len(frames.start_us):
             self._decide(frames, framed_ns, status.arrival_ns, self._stages(status, begun_ns, framed_ns))
+
+    def _change_network(self, network: GestureNetwork) -> None:
+        old, self._new_network = self._runtime.gesture, None
+        network.state, network.steps, network.operations = old.state, old.steps, old.operations
+        self._runtime.gesture = network
+        self.decider.labels = network.labels
+        self.decider.reset()
 
     def _stages(self, status: Status, begun_ns: int, framed_ns: int) -> dict[str, float]:
         """Milliseconds of the stages before the chip."""
@@ -245,6 +262,8 @@ class Recognition:
             if self._is_over(int(frames.start_us[i])):
                 return
             logits = self._runtime.gesture.step(frames.counts[i])
+            if (tap := self.tap) is not None:
+                tap(int(frames.start_us[i]), frames.counts[i])
             stepped_ns = time.monotonic_ns()
             decision = self.decider.decide(logits, int(frames.kept[i]))
             decided_ns = time.monotonic_ns()

@@ -10,6 +10,7 @@ import numpy as np
 
 from models import checkpoint
 from models.chip.host import GestureNetwork, LanguageNetwork
+from models.teaching.head import Head
 from pipeline.errors import FAILED, USAGE, UserError
 from pipeline.frames import GRID, WINDOW_US
 
@@ -24,10 +25,11 @@ class Runtime:
     have (exit 1), and for a name that is none (exit 2).
     """
 
-    def __init__(self, gesture_path: str | Path, language_path: str | Path, backend: str = "auto") -> None:
+    def __init__(self, gesture_path: str | Path, language_path: str | Path, backend: str = "auto", head: Head | None = None) -> None:
+        """With a `head`, which must belong to the gesture weights, the classes that were taught follow the network's own."""
         self.backend = _chosen(backend)
         self.badge = self.backend.upper()
-        self.gesture = _gesture(Path(gesture_path))
+        self.gesture = _gesture(Path(gesture_path), head)
         self.language = LanguageNetwork(*checkpoint.load(language_path, "language"))
 
     def warm(self) -> None:
@@ -47,7 +49,7 @@ def _chosen(backend: str) -> str:
     return "host"
 
 
-def _gesture(path: Path) -> GestureNetwork:
+def _gesture(path: Path, head: Head | None) -> GestureNetwork:
     """The network at `path`, if it was made for the frames that `pipeline.frames` makes."""
     tensors, metadata = checkpoint.load(path, "gesture")
     config, wanted = metadata["config"], 2 * GRID * GRID
@@ -57,4 +59,4 @@ def _gesture(path: Path) -> GestureNetwork:
         )
     if config["window_us"] != WINDOW_US:
         raise UserError(f"The weights {path} were trained on windows of {config['window_us']} us, but frames are {WINDOW_US} us long.")
-    return GestureNetwork(tensors, metadata)
+    return GestureNetwork(*(head.extend(tensors, metadata) if head else (tensors, metadata)))
