@@ -36,6 +36,12 @@ def add_runtime(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--runtime", default="auto", metavar="R", help="where the networks run: auto, host (default: auto)")
 
 
+def add_head(parser: argparse.ArgumentParser) -> None:
+    """The option --head."""
+    what = "gestures taught with `egret teach` (default: this user's for these weights, if there are any)"
+    parser.add_argument("--head", metavar="FILE|none", help=what)
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """The option --json."""
     parser.add_argument("--json", action="store_true", help="print machine-readable lines on stdout")

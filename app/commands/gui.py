@@ -14,7 +14,7 @@ from typing import BinaryIO
 
 from app import libraries
 from app.commands import run as headless
-from app.commands.common import add_runtime, add_source, as_process, default_source
+from app.commands.common import add_head, add_runtime, add_source, as_process, default_source
 from pipeline.errors import FAILED, USAGE, UserError
 
 STOP_S = 10.0
@@ -26,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `egret gui`."""
     add_source(parser, required=False)
     add_runtime(parser)
+    add_head(parser)
     parser.add_argument("--attach", action="store_true", help="attach to the engine that runs; start none")
     parser.add_argument("--kiosk", action="store_true", help="full screen, for visitors; leave with Ctrl+Shift+Q")
     parser.add_argument("--lang", choices=("en", "de"), default="en", help="language of the window (default: en)")
@@ -63,7 +64,8 @@ def _headless(arguments: argparse.Namespace) -> int:
     print(f"egret: there is no screen here, so Egret runs without its window, on {source}.", file=sys.stderr)
     parser = argparse.ArgumentParser()
     headless.add_arguments(parser)
-    return headless.run(parser.parse_args(["--source", source, "--runtime", arguments.runtime]))
+    head = ["--head", arguments.head] if arguments.head else []
+    return headless.run(parser.parse_args(["--source", source, "--runtime", arguments.runtime, *head]))
 
 
 def _window(arguments: argparse.Namespace, folder: Path, engine: "EngineProcess | None") -> int:
@@ -93,6 +95,7 @@ def _with_engine(arguments: argparse.Namespace, attached: Path | None) -> int:
 def _engine_arguments(arguments: argparse.Namespace) -> list[str]:
     source = arguments.source or default_source()
     chosen = ["run", "--source", source, "--runtime", arguments.runtime, "--stay", "--quiet", "--window-within", str(WINDOW_S)]
+    chosen += ["--head", arguments.head] if arguments.head else []
     return chosen if arguments.source else [*chosen, "--loop"]
 
 

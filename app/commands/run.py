@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from app.commands.common import add_json, add_runtime, add_source, duration, json_line, real, share, stop_on_signals
+from app.commands.common import add_head, add_json, add_runtime, add_source, duration, json_line, real, share, stop_on_signals
 
 MAX_SPEED = 1000
 
@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--record", type=Path, metavar="FILE", help="record to this AEDAT 4 file meanwhile")
     parser.add_argument("--threshold", type=share, metavar="P", help="confidence a decision needs (default: the weights' own)")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="gesture weights (default: the bundled ones)")
+    add_head(parser)
     parser.add_argument("--language-weights", type=Path, metavar="FILE", help="language weights (default: the bundled ones)")
     parser.add_argument("--stay", action="store_true", help="go on when the source has ended, for windows to steer")
     parser.add_argument("--window-within", type=duration, metavar="SEC", help="end if no window has attached by then")
@@ -44,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         record=arguments.record,
         threshold=arguments.threshold,
         gesture_weights=arguments.weights,
+        head=arguments.head,
         language_weights=arguments.language_weights,
     )
     model: dict[str, str] = {}

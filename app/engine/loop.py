@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.engine import commands, session, snapshot, surface
+from app.engine import commands, heads, session, snapshot, surface
 from app.engine.chat import Chat
 from app.engine.models import Models
 from app.engine.recognition import Recognition, Result
@@ -62,6 +62,8 @@ class EngineSettings:
     threshold: float | None = None
     gesture_weights: Path | None = None
     language_weights: Path | None = None
+    head: str | None = None
+    """Taught gestures: a file, "none", or None for this user's, if there are any (`app.engine.heads`)."""
     chat: bool = True
     """Start the language model beside recognition."""
 
@@ -74,6 +76,8 @@ class Engine:
         parse_spec(settings.source)
         self.settings = settings
         self.models = Models(settings.gesture_weights, settings.language_weights)
+        if head := heads.chosen(settings.head, self.models.gesture_id["hash"]):
+            self.models.teach(head)
         self.exit_code = 0
         self.state = "starting"
         self.sentence = ""
