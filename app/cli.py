@@ -22,6 +22,7 @@ COMMANDS = {
     "record": "write what a source delivers to an AEDAT 4 file",
     "info": "say what is in a recording",
     "simulate": "make a recording of a simulated gesture",
+    "teach": "teach the gesture network a new gesture from a few examples",
     "train": "train the gesture network or the language model",
     "evaluate": "measure a network on data",
     "chat": "talk with the language model in the terminal",

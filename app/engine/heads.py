@@ -1,9 +1,9 @@
 """Where taught heads lie, and how a lesson is added and taken back.
 
-Every set of weights has its own head, ``$XDG_DATA_HOME/egret/taught-DIGEST.safetensors`` (else under ``~/.local/share``), so other weights
-never meet a head that is not theirs; ``--head FILE`` names another place. Beside it lies a folder, ``taught-DIGEST.history``, with the heads
-before it, named by how many lessons they hold: taking back the newest lesson puts the file of before back, the very same bytes. A lesson
-that is not the newest is taken out by fitting the others anew, as if it had never been.
+Every set of weights has its own head, ``$XDG_DATA_HOME/egret/taught-DIGEST.safetensors`` (else under ``~/.local/share``), so other
+weights never meet a head that is not theirs; ``--head FILE`` names another place. Beside it lies a folder, ``taught-DIGEST.history``, with
+the heads before it, named by how many lessons they hold: taking back the newest lesson puts the file of before back, the very same bytes.
+A lesson that is not the newest is taken out by fitting the others anew, as if it had never been.
 """
 
 import contextlib
@@ -32,7 +32,7 @@ def cache_folder() -> Path:
 
 
 def _base(variable: str, otherwise: str) -> Path:
-    """The folder `egret` under the XDG base directory `variable`, which counts only if it is absolute (XDG Base Directory Specification)."""
+    """The folder `egret` under the base directory `variable`, which counts only if it is absolute (XDG Base Directory Specification)."""
     named = os.environ.get(variable, "")
     return (Path(named) if Path(named).is_absolute() else Path.home() / otherwise) / "egret"
 
