@@ -1,0 +1,232 @@
+"""A chip in the computer: the PEs of a plan run the firmware's own image instruction by instruction, and events travel between them.
+
+The emulator knows the chip, not the networks: it loads what the plan sends, starts the PEs, gives them ticks, hands the events that a PE
+sent in one tick to everybody whom the routes name before the next, and counts instructions and clock cycles. What a network computes
+happens in the C program alone.
+
+**Only PEs with something to do run.** A PE whose turn it is not wakes, looks at the clock and sleeps again, some 19 instructions that change
+nothing; those ticks are skipped. Two networks share no PE, so each has a tick of its own and may run in a thread of its own.
+
+**Time.** `Load` holds what the PE that took longest needed in the last step's ticks, from which follows whether the deadline, the tick,
+would be met at either of the chip's clocks. The firmware's own verdict, from the emulated timer, is in its counters.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+from models.chip.cores import (
+    RESTART_VECTOR,
+    SEND_CAPACITY,
+    SENDER_COUNT,
+    SENDER_EVENTS,
+    SENDER_TICK,
+    START_VECTOR,
+    TIMER_VECTOR,
+    ChipFault,
+    Cores,
+)
+from models.chip.layout import RECEIVE_ADDRESS, RECEIVE_CAPACITY, Counter, Region, Role, Words
+from models.chip.plan import ElementPlan, Plan
+
+_RECEIVED = RECEIVE_ADDRESS // 4
+
+Indices = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Work of one step."""
+
+    instructions: int
+    """Of all PEs together."""
+    longest_cycles: int
+    """Clock cycles of the longest turn of any PE: it has to fit a tick."""
+    longest_instructions: int
+    """Instructions of that turn."""
+    path_cycles: int
+    """Sum over the step's ticks of the longest turn in each: what the step would take if ticks were no longer than needed."""
+    events: int
+    """Sent."""
+
+    def turn_ms(self, clock_hz: int) -> float:
+        """Estimated time of the longest turn at a clock."""
+        return self.longest_cycles / clock_hz * 1e3
+
+
+@njit(cache=True, nogil=True)
+def deliver(
+    sender: Words,
+    senders: Indices,
+    keys: Words,
+    masks: Words,
+    first: Indices,
+    targets: Indices,
+    memory: Words,
+    received: int,
+    capacity: int,
+) -> tuple[int, int, int]:
+    """Hand every event that the PEs `senders` sent to the listeners of the first route whose key it has, and empty the senders.
+
+    Returns (events, events without a route, deliveries that found the receive buffer full).
+    """
+    events = lost = full = 0
+    for pe in senders:
+        count = sender[pe, SENDER_COUNT]
+        for index in range(SENDER_EVENTS, SENDER_EVENTS + count):
+            event = sender[pe, index]
+            route = 0
+            while route < keys.size and event & masks[route] != keys[route]:
+                route += 1
+            lost += route == keys.size
+            for place in range(first[route], first[min(route + 1, keys.size)]):
+                held = memory[targets[place], received]
+                if held < capacity:
+                    memory[targets[place], received + 1 + held] = event
+                    memory[targets[place], received] = held + 1
+                else:
+                    full += 1
+        events += count
+        sender[pe, SENDER_COUNT] = 0
+    return events, lost, full
+
+
+@njit(cache=True, nogil=True)
+def scatter(sender: Words, senders: Indices, first: int, x: npt.NDArray[np.int32]) -> None:
+    """x [K] = the values of the events that the PEs `senders` are sending, by source; `first` is the key of the first source."""
+    x[:] = 0
+    for pe in senders:
+        for index in range(SENDER_EVENTS, SENDER_EVENTS + sender[pe, SENDER_COUNT]):
+            event = sender[pe, index]
+            x[(event >> 16) - first] = np.int16(event & 0xFFFF)
+
+
+class EmulatedChip:
+    """All PEs of `plan`, loaded, booted and started. ChipFault where the firmware does not take the plan."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.cores = Cores(plan.image, len(plan.elements))
+        self.keys = np.array([route.key for route in plan.routes], np.uint32)
+        self.masks = np.array([route.mask for route in plan.routes], np.uint32)
+        self.first = np.cumsum([0] + [len(route.targets) for route in plan.routes]).astype(np.int32)
+        self.targets = np.array([target for route in plan.routes for target in route.targets], np.int32)
+        for index, element in enumerate(plan.elements):
+            for address, words in element.sends():
+                self.cores.memory[index, address // 4 : address // 4 + words.size] = words
+            self._guarded(index, lambda index=index: self.cores.boot(index))
+            self.interrupt(index, START_VECTOR)
+
+    def interrupt(self, index: int, vector: int) -> tuple[int, int]:
+        """Deliver an interrupt to a PE: (instructions, clock cycles)."""
+        return self._guarded(index, lambda: self.cores.interrupt(index, vector))
+
+    def words(self, index: int, region: Region) -> Words:
+        """A view of a region in the memory of a PE."""
+        part = self.plan.elements[index][region]
+        return self.cores.memory[index, part.address // 4 : part.address // 4 + part.size]
+
+    def numbers(self, index: int, region: Region) -> npt.NDArray[np.int32]:
+        """A view of a region as int32."""
+        return self.words(index, region).view(np.int32)
+
+    def _guarded(self, index: int, run: Any) -> Any:
+        try:
+            return run()
+        except ChipFault as fault:
+            raise ChipFault(f"The emulated PE at {self.plan.elements[index].coordinate} stopped: {fault}.") from fault
+
+
+class NetworkOnChip:
+    """One network of an emulated chip: its PEs by stage, its clock, its input and the way to its memory."""
+
+    def __init__(self, chip: EmulatedChip, network: int) -> None:
+        self.chip, self.plan = chip, chip.plan.networks[network]
+        self.indices = [index for index, element in enumerate(chip.plan.elements) if element.network == network]
+        self._stages = [
+            np.array([index for index in self.indices if self.element(index).stage == stage], np.int32) for stage in range(self.plan.stages)
+        ]
+        self._everybody = np.array(self.indices, np.int32)
+        self.tick = 0
+        self.load = Load(0, 0, 0, 0, 0)
+        """Of the last `run`."""
+        self.x = np.zeros(self.plan.inputs, np.int32)
+        """[inputs] the last events of layer 0's sources."""
+        self._input_stage = 1 if self.of(Role.EMBEDDING) else 0
+
+    def element(self, index: int) -> ElementPlan:
+        """The plan of a PE."""
+        return self.chip.plan.elements[index]
+
+    def of(self, role: Role, stage: int | None = None) -> list[int]:
+        """Indices of the PEs with a role, and of a stage; in the order of their units."""
+        return [index for index in self.indices if self.element(index).role == role and stage in (None, self.element(index).stage)]
+
+    def run(self, ticks: int) -> None:
+        """Give the network `ticks` ticks."""
+        turns: list[tuple[int, int]] = []
+        path = events = 0
+        for tick in range(self.tick, self.tick + ticks):
+            due = [stage for stage in range(self.plan.stages) if tick >= stage and (tick - stage) % self.plan.period == 0]
+            taken = [self._turn(index, tick) for stage in due for index in self._stages[stage].tolist()]
+            events += self._deliver(due)
+            path += max((cycles for cycles, _ in taken), default=0)
+            turns += taken
+        self.tick += ticks
+        cycles, instructions = max(turns, default=(0, 0))
+        self.load = Load(sum(count for _, count in turns), cycles, instructions, path, events)
+
+    def _turn(self, index: int, tick: int) -> tuple[int, int]:
+        self.chip.cores.sender[index, SENDER_TICK] = tick
+        instructions, cycles = self.chip.interrupt(index, TIMER_VECTOR)
+        return cycles, instructions
+
+    def _deliver(self, stages: list[int]) -> int:
+        chip = self.chip
+        events = 0
+        for stage in stages:
+            if stage == self._input_stage:
+                senders = self._stages[stage]
+                scatter(chip.cores.sender, senders, int(chip.words(senders[0], Region.ROUTING)[0]), self.x)
+            sent, lost, full = deliver(
+                chip.cores.sender,
+                self._stages[stage],
+                chip.keys,
+                chip.masks,
+                chip.first,
+                chip.targets,
+                chip.cores.memory,
+                _RECEIVED,
+                RECEIVE_CAPACITY,
+            )
+            if lost or full:
+                raise ChipFault(f"{lost} events had no route and {full} found a full receive buffer")
+            events += sent
+        return events
+
+    def write_input(self, steps: list[Words]) -> None:
+        """Let the source play `steps`, each its event words (unit << 16 | value), round and round. ValueError where they are too many."""
+        words = self.chip.words(self.of(Role.SOURCE)[0], Region.INPUT)
+        starts = np.cumsum([0] + [part.size for part in steps])
+        if 2 + len(steps) + starts[-1] > words.size or max(part.size for part in steps) > SEND_CAPACITY:
+            raise ValueError(f"{len(steps)} steps with {starts[-1]} events do not fit the source, which holds {words.size} words")
+        words[0] = len(steps)
+        words[1 : 2 + len(steps)] = starts
+        words[2 + len(steps) : 2 + len(steps) + starts[-1]] = np.concatenate(steps)
+
+    def restart(self, write_state: Any = None) -> None:
+        """Reset all PEs, call `write_state` if given, and start them: the next tick is 0."""
+        for index in self.indices:
+            self.chip.interrupt(index, RESTART_VECTOR)
+        if write_state is not None:
+            write_state()
+        for index in self.indices:
+            self.chip.interrupt(index, START_VECTOR)
+        self.tick = 0
+
+    def counters(self, counter: Counter) -> list[int]:
+        """One of the firmware's counters, of every PE."""
+        return [int(self.chip.words(index, Region.COUNTERS)[counter]) for index in self.indices]
