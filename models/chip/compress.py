@@ -1,4 +1,4 @@
-"""From a trained network to a program: prune, then quantise (the formats are those of models/chip/program.py).
+"""From a trained network to a program: number the units, prune, quantise (the formats are those of models/chip/program.py).
 
 **Pruning** is by magnitude, matrix by matrix: what is kept of a matrix is its largest weights. One density for all would take as much from
 a small recurrent matrix, on which the memory of the network rests, as from the first layer, whose 2,048 pixels see mostly nothing; so the
@@ -36,8 +36,6 @@ from models.chip.program import (
 )
 
 _INT32 = (1 << 31) - 1
-_SUM_LIMIT = _INT32 - (1 << 20)
-"""Largest sum that columns are scaled to: rounding a column anew may add half a step a weight."""
 
 
 def compress(tensors: Tensors, metadata: Metadata, density: float = 1.0) -> Program:
@@ -45,7 +43,7 @@ def compress(tensors: Tensors, metadata: Metadata, density: float = 1.0) -> Prog
 
     ValueError where the weights cannot be expressed: not finite, or so large that a multiplier or bias leaves its format.
     """
-    kept = prune(tensors, density)
+    kept = prune(neighbours(tensors, len(metadata["config"]["hidden"])), density)
     layers = []
     language = metadata["kind"] == "language"
     embedding = _embedding(kept["embedding"]) if language else None
@@ -62,7 +60,7 @@ def compress(tensors: Tensors, metadata: Metadata, density: float = 1.0) -> Prog
         layers.append(Layer(columns, recurrent, mx, mh, _fixed(b, GATE_BITS), _fixed(d, GATE_BITS), _fixed(theta, STATE_BITS)))
         largest, bits, signed = own, EVENT_BITS, False
     if embedding is not None:
-        readout = _tied(embedding, kept["bias"])
+        readout = tied(embedding, _fixed(kept["bias"], LOGIT_BITS))
     else:
         w, m = quantise(kept["readout.w"], largest, EVENT_BITS, LOGIT_BITS)
         leak = min(int(np.rint(metadata["config"]["leak"] * (1 << EVENT_BITS))), MAX_EVENT)
@@ -86,6 +84,29 @@ def prune(tensors: Tensors, density: float) -> Tensors:
     return tensors | {name: np.where(rank >= threshold, tensors[name], np.float32(0)) for name, rank in ranks.items()}
 
 
+def neighbours(tensors: Tensors, depth: int) -> Tensors:
+    """`tensors` with the units of every layer numbered anew, so that units with the same sources follow one another.
+
+    The network is the same. Units of a local layer (models.local) come place by place, so that a PE that holds a few places hears of their
+    neighbourhood only, and a source's weights lie together. Where all units have the same sources the order stays as it is.
+    """
+    ordered = dict(tensors)
+    for index in range(depth):
+        name = f"layers.{index}."
+        connected = (ordered[name + "wx"] != 0).reshape(ordered[name + "wx"].shape[0], 3, -1).any(1)
+        first, last = connected.argmax(0), len(connected) - 1 - connected[::-1].argmax(0)
+        order = np.lexsort((last, first))
+        columns = (np.arange(3)[:, None] * order.size + order).ravel()
+        above = f"layers.{index + 1}.wx" if index + 1 < depth else "readout.w" if "readout.w" in ordered else None
+        if above is None:  # the embedding, which is the read-out too, says what the last units are called
+            break
+        for part, where in (("wx", columns), ("wh", columns), ("b", columns), ("d", columns), ("theta", order)):
+            ordered[name + part] = ordered[name + part][..., where]
+        for rows in (name + "wh", above):
+            ordered[rows] = ordered[rows][order]
+    return ordered
+
+
 def _rms(matrix: npt.NDArray[Any]) -> float:
     """Root mean square of what is not zero."""
     found = matrix[matrix != 0].astype(np.float64)
@@ -98,14 +119,16 @@ def quantise(matrix: npt.NDArray[np.float32], largest: Int64s, bits: int, out_bi
     A sum times its multiplier is in the format Q`out_bits`. ValueError where a column's step is too large for a multiplier.
     """
     wide = matrix.astype(np.float64)
-    step = np.abs(wide).max(0) / MAX_WEIGHT
     up, down = largest @ np.maximum(wide, 0), largest @ np.maximum(-wide, 0)
-    step = np.maximum(step, (up + down if signed else np.maximum(up, down)) / _SUM_LIMIT)
+    limit = _INT32 - largest.sum() / 2  # rounding may add half a step a weight
+    if limit <= 0:
+        raise ValueError(f"{len(matrix):,} sources are too many for a sum of 32 bits")
+    step = np.maximum(np.abs(wide).max(0) / MAX_WEIGHT, (up + down if signed else np.maximum(up, down)) / limit)
     factor = 2.0 ** (32 + out_bits - bits)
-    multipliers = np.rint(step * factor)
+    multipliers = np.ceil(step * factor)
     if not (multipliers <= _INT32).all():
         raise ValueError(f"a weight of {np.abs(wide).max():.3g} is too large: at most {_INT32 / factor * MAX_WEIGHT:.3g}")
-    used = np.where(multipliers > 0, multipliers / factor, 1.0)
+    used = np.where(multipliers > 0, multipliers / factor, np.inf)
     weights = np.clip(np.rint(wide / used), -MAX_WEIGHT, MAX_WEIGHT).astype(np.int8)
     return weights, multipliers.astype(np.int32)
 
@@ -119,11 +142,10 @@ def _embedding(matrix: npt.NDArray[np.float32]) -> Embedding:
     return Embedding(np.rint(wide / scale[:, None]).astype(np.int8), scale.astype(np.int16))
 
 
-def _tied(embedding: Embedding, bias: npt.NDArray[np.float32]) -> Readout:
+def tied(embedding: Embedding, bias: Int32s) -> Readout:
     """The read-out that shares the numbers of `embedding`: its step, scale 2^-12, makes the multiplier scale 2^21 exactly."""
-    shift = 32 + LOGIT_BITS - EVENT_BITS - INPUT_BITS
     weights = np.ascontiguousarray(embedding.rows.T)
-    return Readout(weights, embedding.scale.astype(np.int32) << shift, _fixed(bias, LOGIT_BITS), 0)
+    return Readout(weights, embedding.scale.astype(np.int32) << (32 + LOGIT_BITS - EVENT_BITS - INPUT_BITS), bias, 0)
 
 
 def _fixed(values: npt.NDArray[np.float32], bits: int) -> Int32s:

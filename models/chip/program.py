@@ -323,8 +323,8 @@ def _check(program: Program) -> None:
     """ValueError where `program` is not one."""
     if program.kind not in ("gesture", "language") or (program.kind == "language") != (program.embedding is not None):
         raise ValueError(f"a {program.kind} program with{'out' if program.embedding is None else ''} an embedding is none")
-    if not program.layers:
-        raise ValueError("a program has at least one layer")
+    if not program.layers or program.layers[0].wx.ndim != 2:
+        raise ValueError("a program has at least one layer, with a matrix of inputs")
     inputs = program.inputs
     if program.embedding is not None:
         _check_array("embedding", program.embedding.rows, np.int8, (len(program.embedding.scale), inputs), -MAX_WEIGHT, MAX_WEIGHT)

@@ -1,0 +1,130 @@
+"""A program on disk: one safetensors file, checked before anybody runs a number of it.
+
+The file holds the integers as they are and a metadata entry ``egret`` whose value is JSON: the metadata of the checkpoint that the program
+was made from (models.checkpoint), its kind as ``gesture program`` or ``language program``, the version of this format, and `density`.
+
+    layers.{l}.wx, .wh int8   layers.{l}.mx, .mh, .b, .d, .theta int32      as `models.chip.program.Layer`
+    readout.w int8   readout.m, readout.b int32   leak: in the metadata
+    embedding.rows int8   embedding.scale int16                             language only; readout.w is embedding.rows turned over
+                                                                            and readout.m follows from embedding.scale: not stored
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+
+from models import checkpoint
+from models.checkpoint import ENTRY
+from models.chip.compress import tied
+from models.chip.program import Embedding, Layer, Program, Readout
+from pipeline.errors import UserError
+
+VERSION = 1
+MAX_BYTES = 256 << 20
+"""Larger files are refused unread: the chip itself has 19 MB."""
+_LAYER = ("wx", "wh", "mx", "mh", "b", "d", "theta")
+_FORMATS = {"I8": np.int8, "I16": np.int16, "I32": np.int32}
+
+
+def save(path: str | Path, program: Program) -> None:
+    """Write `program` to `path` in one stroke. UserError where the place is not writable."""
+    tensors: dict[str, npt.NDArray[Any]] = {}
+    for index, layer in enumerate(program.layers):
+        tensors |= {f"layers.{index}.{name}": getattr(layer, name) for name in _LAYER}
+    tensors["readout.b"] = program.readout.b
+    if program.embedding is None:
+        tensors |= {"readout.w": program.readout.w, "readout.m": program.readout.m}
+    else:
+        tensors |= {"embedding.rows": program.embedding.rows, "embedding.scale": program.embedding.scale}
+    about = program.metadata | {"kind": f"{program.kind} program", "version": VERSION, "leak": program.readout.leak}
+    path = Path(path)
+    scratch = path.with_name(path.name + ".part")
+    try:
+        contiguous = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
+        save_file(contiguous, scratch, {ENTRY: json.dumps(about, ensure_ascii=False)})
+        scratch.chmod(0o644)  # the library makes it private
+        scratch.replace(path)
+    except (OSError, SafetensorError) as error:
+        scratch.unlink(missing_ok=True)
+        raise UserError(f"The program could not be written to {path} ({error}); choose a folder that exists and has room.") from error
+
+
+def load(path: str | Path, kind: str) -> Program:
+    """The program of this kind at `path`. UserError, one sentence, for anything that is none or could overflow."""
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"There is no program at {path}; make one with `egret compile`.")
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ValueError(f"it is larger than {MAX_BYTES >> 20} MB")
+        with safe_open(path, framework="numpy") as file:
+            about = _about(file.metadata(), kind)
+            slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (no dict, though it has keys)
+            for name, part in slices.items():
+                if part.get_dtype() not in _FORMATS:
+                    raise ValueError(f"{name} is stored as {part.get_dtype()}")
+            tensors = {name: file.get_tensor(name) for name in slices}
+        return _program(tensors, about, kind)
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(f"The program {path} cannot be used: {error}; make it anew with `egret compile`.") from error
+
+
+def is_program(path: str | Path) -> bool:
+    """True where `path` is a program by its header, whatever state it is in; False for checkpoints and everything else."""
+    try:
+        with safe_open(Path(path), framework="numpy") as file:
+            kind = json.loads((file.metadata() or {}).get(ENTRY, "{}")).get("kind", "")
+    except (SafetensorError, OSError, ValueError, AttributeError):
+        return False
+    return str(kind).endswith(" program")
+
+
+def _about(entries: dict[str, str] | None, kind: str) -> dict[str, Any]:
+    about = json.loads((entries or {}).get(ENTRY, "{}"))
+    if not isinstance(about, dict) or about.get("kind") != f"{kind} program":
+        found = about.get("kind", "something else") if isinstance(about, dict) else "something else"
+        raise ValueError(f"it holds {found!r} where a {kind} program is needed")
+    if about.get("version") != VERSION:
+        raise ValueError(f"it is of version {about.get('version')}, and this Egret reads version {VERSION}")
+    leak = about.get("leak")
+    if not isinstance(leak, int) or isinstance(leak, bool):
+        raise ValueError("its leak is no whole number")
+    checkpoint.shapes(about | {"kind": kind})  # what the application reads of the metadata is there and possible
+    return about
+
+
+def _program(tensors: dict[str, npt.NDArray[Any]], about: dict[str, Any], kind: str) -> Program:
+    """The program of these tensors; ValueError where one is missing, too many, or not as `Program` wants it."""
+    rest = dict(tensors)
+
+    def take(name: str) -> npt.NDArray[Any]:
+        if name not in rest:
+            raise ValueError(f"the tensor {name} is missing")
+        return rest.pop(name)
+
+    layers: list[Layer] = []
+    while f"layers.{len(layers)}.wx" in rest:
+        layers.append(Layer(*(take(f"layers.{len(layers)}.{name}") for name in _LAYER)))
+    embedding = None
+    leak = about.pop("leak")
+    if kind == "language":
+        embedding = Embedding(take("embedding.rows"), take("embedding.scale"))
+        if embedding.rows.ndim != 2 or embedding.scale.shape != embedding.rows.shape[:1]:
+            raise ValueError("the embedding's scales do not fit its rows")
+        readout = tied(embedding, take("readout.b"))
+    else:
+        readout = Readout(take("readout.w"), take("readout.m"), take("readout.b"), leak)
+    if rest:
+        raise ValueError(f"there is a tensor {min(rest)} that does not belong to such a network")
+    program = Program(kind, embedding, tuple(layers), readout, about | {"kind": kind})
+    sizes = [list(program.hidden), program.inputs, program.readout.b.size]
+    config = about["config"]
+    said = [config["hidden"], *((config["embedding"], config["vocabulary"]) if embedding else (config["inputs"], len(about["labels"])))]
+    if sizes != said:
+        raise ValueError(f"its layers, inputs and outputs are {sizes}, and its config says {said}")
+    return program
