@@ -10,7 +10,8 @@ A clip is `SECONDS` of a simulated person (`pipeline.simulator`) seen through th
 Real recordings of a person at a distance have 3,400 to 5,200 events/s, a good part of it noise, and the second take is what brings the
 training there. One clip in four is of the narrow preset (`dvs128`), the others are `wide`.
 
-Clips are numbered, and number n of a split is the same whatever else is generated: kind n mod 12 (the 11 gestures and idle), seed from n.
+Clips are numbered, and number n of a split is the same whatever else is generated: kind n mod 13 (the 11 gestures, idle people, things),
+seed from n.
 They lie in shards of `SHARD` clips, ``train-0007.npy`` (uint8 counts, memory-mapped when read) and ``train-0007.info.npy``. What is there
 is not made again: after a change to the simulator, the filters or the pooling, take another folder.
 """
@@ -30,13 +31,12 @@ from pipeline.errors import UserError
 from pipeline.events import EVENT_DTYPE, Events, empty_events
 from pipeline.filters import NO_FILTERS, FilterSettings
 from pipeline.frames import GRID, WINDOW_US, Framer
-from pipeline.simulator import GESTURES, IDLE, Simulator
+from pipeline.simulator import GESTURES, KINDS, Simulator
 
 SECONDS = 3
 FRAMES = SECONDS * 1_000_000 // WINDOW_US
-KINDS = (*GESTURES, IDLE)
-LABELS = (*range(len(GESTURES)), GESTURES.index("other_gestures"))
-"""Class of every kind. Idle is trained as `other_gestures`: no class of its own, and never one of the ten."""
+LABELS = tuple(GESTURES.index(kind if kind in GESTURES else "other_gestures") for kind in KINDS)
+"""Class of every kind. Idle people and things are trained as `other_gestures`: no class of their own, and never one of the ten."""
 TAKES = 2
 SHARD = 4 * len(KINDS)
 SPLITS = {"train": 0, "held-out": 1 << 30}
@@ -58,7 +58,7 @@ class Clips:
     label: npt.NDArray[np.int64]
     onset: npt.NDArray[np.int64]
     kind: npt.NDArray[np.int64]
-    """Index into KINDS: tells idle from other gestures."""
+    """Index into KINDS: tells idle people and things from other gestures."""
 
     def __len__(self) -> int:
         return len(self.counts)

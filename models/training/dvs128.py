@@ -221,8 +221,8 @@ def _tonic_index() -> Callable[..., Any]:
         from tonic.datasets import DVSGesture
     except ImportError:
         raise UserError(
-            "This folder is in tonic's layout, and tonic is not installed: run `sh app/environment.sh train` (with Python 3.11; later ones need"
-            " `pip install tonic` and a C compiler), or take the original recordings."
+            "This folder is in tonic's layout, and tonic is not installed: run `sh app/environment.sh train` (Python 3.11; with a later"
+            " one, `pip install tonic` and a C compiler), or take the original recordings."
         ) from None
 
     class Local(DVSGesture):

@@ -239,6 +239,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `egret train gesture`."""
     runs.add_arguments(parser, assets.path("gesture.safetensors"), Path("runs/gesture"), 20000)
     parser.add_argument("--clips", type=int, default=6000, help="simulated clips of 3 s to train on; made once and kept")
+    parser.add_argument("--held-out", type=int, default=HELD_OUT, help="simulated clips to measure on, never trained on")
     parser.add_argument("--clip-folder", type=Path, default=Path("runs/clips"), help="where the clips are kept (0.5 GB a thousand)")
 
 
@@ -249,6 +250,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.run,
         arguments.clip_folder,
         clips=arguments.clips,
+        held_out=arguments.held_out,
         seed=arguments.seed,
         steps=arguments.steps,
         hours=arguments.hours,

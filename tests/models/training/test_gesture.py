@@ -1,31 +1,30 @@
 """Promises of the gesture network's training: clips as the live pipeline would frame them, honest variations, learning, resuming."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
 from models import checkpoint, gesture
+from models.local import Local
 from models.training import augment, clips
-from models.training.gesture import PRECISION, Answers, calibrate, train
+from models.training.answers import PRECISION, Answers, calibrate
+from models.training.gesture import Recipe, train
 from pipeline.errors import UserError
 from pipeline.events import EVENT_DTYPE
 from pipeline.filters import FilterSettings
 from pipeline.frames import GRID, frames_of
 from pipeline.simulator import GESTURES, simulate
 
-SMALL: dict[str, Any] = {
-    "clips": 48,
-    "held_out": 48,
-    "hidden": (16, 12),
-    "batch": 8,
-    "window": 20,
-    "peak_rate": 1e-2,
-    "dropout": 0.1,
-    "activity_weight": 0.0,
-}
+RECIPE = Recipe(hidden=(128, 12), geometry=Local(2), batch=8, window=20, peak_rate=1e-2, activity_weight=0.0)
+Counts = npt.NDArray[np.uint8]
+SMALL: dict[str, Any] = {"clips": 48, "held_out": 48, "recipe": RECIPE}
 
 
 @pytest.fixture(scope="module")
@@ -86,24 +85,64 @@ def test_the_mirror_exchanges_hands_and_senses() -> None:
         assert mirrored == (senses if "arm_c" in seen else sides)
 
 
-def test_variations_keep_shape_type_and_the_original() -> None:
-    counts = np.random.default_rng(0).poisson(0.1, (10, 2, GRID, GRID)).astype(np.uint8)
-    before = counts.copy()
-    seen = set()
-    for seed in range(40):
-        varied, label = augment.vary(counts, 3, np.random.default_rng(seed))
-        assert varied.shape == counts.shape and varied.dtype == np.uint8
-        seen.add(label)
-    assert seen == {3, 6}
-    np.testing.assert_array_equal(counts, before)
+def varied(counts: Counts, variation: augment.Variation, start: int = 0, frames: int | None = None, seed: int = 3) -> Counts:
+    """What becomes of a clip."""
+    out = np.empty((len(counts) if frames is None else frames, 2, GRID, GRID), np.uint8)
+    augment.vary(counts, start, variation, out, seed)
+    return out
 
 
-def test_thinning_and_noise_change_the_counts_as_much_as_they_say() -> None:
-    rng = np.random.default_rng(0)
+def sparse(frames: int = 20, rate: float = 0.1) -> Counts:
+    return np.random.default_rng(0).poisson(rate, (frames, 2, GRID, GRID)).astype(np.uint8)
+
+
+def test_a_variation_that_changes_nothing_gives_the_clip_from_its_start() -> None:
+    counts = sparse()
+    np.testing.assert_array_equal(varied(counts, augment.Variation(), 4, 10), counts[4:14])
+    ended = varied(counts, augment.Variation(), 15, 10)
+    np.testing.assert_array_equal(ended[:5], counts[15:])
+    assert not ended[5:].any()
+
+
+def test_mirror_and_exchanged_polarities_are_exact_and_name_the_class_seen() -> None:
+    counts = sparse()
+    np.testing.assert_array_equal(varied(counts, augment.Variation(mirror=True)), counts[..., ::-1])
+    np.testing.assert_array_equal(varied(counts, augment.Variation(swap=True)), counts[:, ::-1])
+    assert augment.Variation(mirror=True).label(3) == 6 and augment.Variation(swap=True).label(3) == 3
+
+
+def test_a_shift_moves_and_covering_empties_what_it_covers() -> None:
+    counts = np.zeros((4, 2, GRID, GRID), np.uint8)
+    counts[:, :, 10, 12] = 3
+    moved = varied(counts, augment.Variation(shift=(2.0, -3.0)))
+    assert moved[:, :, 7, 14].min() == 3 and moved.sum() == counts.sum()
+    assert not varied(counts, augment.Variation(covered=(12, 10, 3, 3))).any()
+
+
+def test_tempo_stretches_time_and_keeps_the_events() -> None:
+    counts = sparse(40)
+    slow = varied(counts, augment.Variation(tempo=0.5), 0, 80)
+    assert slow.sum() == counts.sum()
+    assert slow[:40].sum() == counts[:20].sum()
+    assert augment.Variation(tempo=0.5).frame(10, 4) == 12
+
+
+def test_thinning_doubling_and_noise_change_the_counts_as_much_as_they_say() -> None:
     counts = np.full((20, 2, GRID, GRID), 4, np.uint8)
-    assert augment.thinned(counts, 0.25, rng).mean() == pytest.approx(1.0, rel=0.05)
-    assert augment.noisy(np.zeros_like(counts), 0.01, rng).mean() == pytest.approx(0.01, rel=0.3)
-    assert augment.noisy(np.full_like(counts, 255), 0.1, rng).min() == 255  # saturates, does not wrap
+    thinned = varied(counts, augment.Variation(keep=(0.25, 1.5)))
+    assert thinned[:, 0].mean() == pytest.approx(1.0, rel=0.05)
+    assert thinned[:, 1].mean() == pytest.approx(6.0, rel=0.05)
+    assert varied(np.zeros_like(counts), augment.Variation(noise=0.01)).mean() == pytest.approx(0.01, rel=0.3)
+    assert varied(np.full_like(counts, 255), augment.Variation(keep=(2.0, 2.0), noise=0.1)).min() == 255  # saturates, does not wrap
+
+
+def test_what_is_drawn_follows_from_the_generator_and_leaves_the_clip_as_it_is() -> None:
+    counts = sparse()
+    before = counts.copy()
+    first, again = (augment.draw(np.random.default_rng(5)) for _ in range(2))
+    assert first == again
+    np.testing.assert_array_equal(varied(counts, first), varied(counts, again))
+    np.testing.assert_array_equal(counts, before)
 
 
 def test_steps_equal_a_sequence_read_out_included() -> None:
@@ -170,3 +209,13 @@ def test_a_clip_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) ->
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="could not be written"):
         clips.prepare(tmp_path / "file", "train", 48)
+
+
+def test_two_processes_train_one_network_and_resume(folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "models.training.gesture", "--clips", "48", "--held-out", "48"]
+    command += ["--clip-folder", str(folder), "--folder", str(tmp_path / "run"), "--out", str(tmp_path / "out.safetensors")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    for more in (["--steps", "2"], ["--steps", "3", "--resume"]):
+        ended = subprocess.run([*command, *more], env=environment, capture_output=True, text=True, timeout=300, check=False)
+        assert ended.returncode == 0, ended.stderr[-2000:]
+    assert gesture.load(tmp_path / "out.safetensors")[1]["made"]["steps"] == 3
