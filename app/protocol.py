@@ -18,13 +18,14 @@ hello     version, pid, session, models {gesture: {name, hash, labels}, language
 source    state ("starting"|"live"|"waiting"|"ended"|"failed"), sentence, and once open: spec, kind, title, width, height, live,
           duration_us, surface (path)
 decision  as printed by `egret run --json` (t_us, label, confidence, accepted, reason, latency_ms, runtime, events) plus scores
-          [a confidence per class, in the order of labels], activity [share of units that fired, per layer], kept (events after filters)
+          [a confidence per class, in the order of labels], margin (the label's lead over the best other class), activity [share of units
+          that fired, per layer], kept (events after filters)
 status    four times a second: now_us (sensor time of the surface's newest data), rate (events/s), kept_rate, lost, repaired, refused,
           skipped (events that inference or view skipped), position_us, playing, speed, loop,
           latency {stage: {p50, p95}} in ms over the last seconds,
           runtime {backend: "host", badge: "HOST", heartbeat: steps so far, activity, steps_per_s},
           recording null | {path, events, bytes, seconds, sentence}, chat {busy, tokens_per_s, memory_age}
-settings  filters {background_us, refractory_us, hot_pixel, polarity, region}, threshold, min_events
+settings  filters {background_us, refractory_us, hot_pixel, polarity, region}, threshold, margin, min_events
 token     id (of the answer), index, text (a piece; pieces joined are the answer), activity, tokens_per_s
 chat      event "started"|"done"|"cleared", id, prompt, reason ("end"|"stopped"|"limit"|"error"), tokens, seconds, first_token_ms, seed
 notice    level ("info"|"warning"|"error"), sentence

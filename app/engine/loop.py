@@ -348,4 +348,5 @@ def decision_message(result: Result, backend: str) -> Message:
 def details(result: Result) -> Message:
     """What a window shows of a decision besides."""
     scores = [round(score, 4) for score in result.decision.scores]
-    return {"scores": scores, "activity": [round(share, 4) for share in result.activity], "kept": result.kept}
+    activity = [round(share, 4) for share in result.activity]
+    return {"scores": scores, "margin": round(result.decision.margin, 4), "activity": activity, "kept": result.kept}

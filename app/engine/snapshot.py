@@ -38,7 +38,8 @@ def settings(engine: "Engine") -> Message:
     """Filters and the gates of the decision."""
     decider = engine.recognition.decider
     filters = asdict(engine.settings.filters)
-    return {"type": "settings", "filters": filters, "threshold": decider.threshold, "min_events": decider.min_events}
+    gates = {"threshold": decider.threshold, "margin": decider.margin, "min_events": decider.min_events}
+    return {"type": "settings", "filters": filters} | gates
 
 
 def status(engine: "Engine") -> Message:

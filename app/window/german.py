@@ -21,6 +21,7 @@ GERMAN: dict[str, str] = {
     "best guess {label} {share:.0f} %": "am ehesten {label} {share:.0f} %",
     "too few events": "zu wenige Ereignisse",
     "below the threshold": "unter der Schwelle",
+    "classes too close": "zwei Gesten kommen in Frage",
     "not a known gesture": "keine bekannte Geste",
     "settling": "noch nicht stabil",
     "rejected": "verworfen",

@@ -19,7 +19,13 @@ from app.window.theme import Scale
 
 DRAG_MS = 80
 """While the line is dragged the engine hears of it at most this often."""
-REASONS = (mark("too few events"), mark("below the threshold"), mark("not a known gesture"), mark("settling"))
+REASONS = (
+    mark("too few events"),
+    mark("not a known gesture"),
+    mark("classes too close"),
+    mark("below the threshold"),
+    mark("settling"),
+)
 """Why the engine rejects a decision; others are shown as they come."""
 REJECTED = mark("rejected")
 
