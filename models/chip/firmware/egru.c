@@ -61,7 +61,8 @@ static void resume(uint32_t n)
     const struct projection *own = &projections[OWN_PROJECTION];
     for (uint32_t k = 0; k < own->count; k++)
         if (y[k]) {
-            add_event(own, 1, (own->first + k) << 16 | (uint16_t)y[k]);
+            uint32_t event = (own->first + k) << 16 | (uint16_t)y[k];
+            add_rows(own, 1, &event, 1);
             y[k] = 0;
         }
 }

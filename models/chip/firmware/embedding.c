@@ -18,5 +18,9 @@ static void send_row(uint32_t event)
 
 void embedding_turn(void)
 {
-    counters->received += platform_receive(send_row);
+    uint32_t count;
+    const uint32_t *events = platform_receive(&count);
+    for (uint32_t index = 0; index < count; index++)
+        send_row(events[index]);
+    counters->received += count;
 }

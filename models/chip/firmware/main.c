@@ -1,10 +1,11 @@
 /* The program of a PE: one image for all roles; the regions that the host sent say which one this PE has.
  *
- * Nothing runs but interrupts. Start (feed-through interrupt 0) sets the timer going. Reset (feed-through interrupt 1) forgets the state. The timer gives ticks: on its turn,
- * every `period` ticks from `phase` on, the PE takes the events received since its last turn as those of its step, computes it, and sends;
- * layer l is one phase behind layer l - 1, and what it sends itself it receives one turn later. The first turn after loading or a reset takes
- * the last outputs from the state that the host may have written, because nobody has sent them. There is no other synchronisation on the
- * chip, so a PE that is not done when the next tick is due has broken the contract: it counts and logs that. */
+ * Nothing runs but interrupts. Start (feed-through interrupt 0) sets the timer going. Reset (feed-through interrupt 1) forgets the state.
+ * The timer gives ticks: on its turn, every `period` ticks from `phase` on, the PE takes the events received since its last turn as those
+ * of its step, computes it, and sends; layer l is one phase behind layer l - 1, and what it sends itself it receives one turn later. The
+ * first turn after loading or a reset takes the last outputs from the state that the host may have written, because nobody has sent them.
+ * There is no other synchronisation on the chip, so a PE that is not done when the next tick is due has broken the contract: it counts and
+ * logs that. */
 #include "platform.h"
 #include "roles.h"
 #include "synapses.h"
@@ -76,7 +77,8 @@ void on_start(void)
 void on_reset(void)
 {
     platform_stop();
-    platform_discard();
+    uint32_t received;
+    platform_receive(&received);
     platform_rewind();
     clear((int32_t *)counters, sizeof *counters / 4);
     if (simulation->role == ROLE_EGRU)
@@ -104,16 +106,10 @@ void on_tick(void)
     }
 }
 
-static void add(uint32_t event)
-{
-    uint32_t added = add_event(projections, parameters->projections, event);
-    if (added == UINT32_MAX)
-        counters->strangers++;
-    else
-        counters->synapses += added;
-}
-
 void receive_rows(void)
 {
-    counters->received += platform_receive(add);
+    uint32_t count;
+    const uint32_t *events = platform_receive(&count);
+    counters->received += count;
+    add_rows(projections, parameters->projections, events, count);
 }

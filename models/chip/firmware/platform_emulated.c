@@ -21,7 +21,6 @@
 #define SEND_EVENTS ((volatile uint32_t *)0xE2000008)
 
 #define RECEIVE_COUNT REGISTER(RECEIVE_ADDRESS)
-#define RECEIVE_EVENTS ((const volatile uint32_t *)(RECEIVE_ADDRESS + 4))
 
 int main(void);
 
@@ -76,7 +75,7 @@ void platform_init(void)
     __asm__ volatile("dsb\n\tisb" ::: "memory");
     REGISTER(ERROR_LOG_ADDRESS) = 0;
     SEND_COUNT = 0;
-    platform_discard();
+    RECEIVE_COUNT = 0;
 }
 
 void platform_wait(uint32_t period)
@@ -117,18 +116,11 @@ bool platform_is_late(void)
     return TIMER_RAW_STATUS != 0;
 }
 
-uint32_t platform_receive(void (*handle)(uint32_t event))
+const uint32_t *platform_receive(uint32_t *count)
 {
-    uint32_t count = RECEIVE_COUNT;
-    for (uint32_t index = 0; index < count; index++)
-        handle(RECEIVE_EVENTS[index]);
+    *count = RECEIVE_COUNT;
     RECEIVE_COUNT = 0;
-    return count;
-}
-
-void platform_discard(void)
-{
-    RECEIVE_COUNT = 0;
+    return (const uint32_t *)(RECEIVE_ADDRESS + 4);
 }
 
 /* One packet: the emulated router brings it to everybody whom the routing table names, so the list of targets is not needed. */

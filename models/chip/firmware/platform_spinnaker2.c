@@ -100,31 +100,20 @@ bool platform_is_late(void)
     return timer[TIMER1_INT_STATUS] != 0;
 }
 
-static void (*handler)(uint32_t event);
-static uint32_t received;
+static uint32_t events[RECEIVE_CAPACITY], received;
 
-static void count_and_handle(uint32_t event)
+static void keep(uint32_t event)
 {
-    received++;
-    handler(event);
+    if (received < RECEIVE_CAPACITY)
+        events[received++] = event;
 }
 
-static void ignore(uint32_t event)
+const uint32_t *platform_receive(uint32_t *count)
 {
-    (void)event;
-}
-
-uint32_t platform_receive(void (*handle)(uint32_t event))
-{
-    handler = handle;
     received = 0;
-    receive_spikes(count_and_handle);
-    return received;
-}
-
-void platform_discard(void)
-{
-    receive_spikes(ignore);
+    receive_spikes(keep);
+    *count = received;
+    return events;
 }
 
 void platform_send(const struct routing *routing, uint32_t event)

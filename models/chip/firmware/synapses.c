@@ -1,50 +1,50 @@
 #include "synapses.h"
 
-static uint32_t add_dense(const struct projection *projection, uint32_t source, uint32_t event)
+#include "roles.h"
+
+static inline uint32_t add_dense(const struct projection *projection, uint32_t source, uint32_t event)
 {
     uint32_t words = projection->columns / 4;
     const uint32_t *row = projection->rows + source * words;
     int32_t *sums = projection->sums;
-    for (uint32_t left = words; left; left--, sums += 4) {
-        uint32_t weights = *row++, even = even_weights(weights), odd = odd_weights(weights);
-        sums[0] = add_low(even, event, sums[0]);
-        sums[1] = add_low(odd, event, sums[1]);
-        sums[2] = add_high(even, event, sums[2]);
-        sums[3] = add_high(odd, event, sums[3]);
-    }
+    for (uint32_t left = words; left; left--)
+        sums = add_four(sums, *row++, event);
     return 4 * words;
 }
 
-static inline void add_pair(int32_t *sums, uint32_t word, uint32_t event)
+static inline uint32_t add_sparse(const struct projection *projection, uint32_t source, uint32_t event)
 {
-    uint32_t weights = odd_weights(word), first = word & 0xff, second = word >> 16 & 0xff;
-    sums[first] = add_low(weights, event, sums[first]);
-    sums[second] = add_high(weights, event, sums[second]);
-}
-
-static uint32_t add_sparse(const struct projection *projection, uint32_t source, uint32_t event)
-{
-    const uint32_t *row = projection->rows + projection->starts[source];
-    uint32_t words = projection->starts[source + 1] - projection->starts[source], left = words;
+    const uint32_t *row = projection->rows + projection->starts[source], *end = projection->rows + projection->starts[source + 1];
+    uint32_t synapses = 2 * (uint32_t)(end - row);
     int32_t *sums = projection->sums;
-    for (; left >= 4; left -= 4, row += 4) {
+    for (; end - row >= 4; row += 4) {
         add_pair(sums, row[0], event);
         add_pair(sums, row[1], event);
         add_pair(sums, row[2], event);
         add_pair(sums, row[3], event);
     }
-    for (; left; left--)
-        add_pair(sums, *row++, event);
-    return 2 * words;
+    for (; row < end; row++)
+        add_pair(sums, *row, event);
+    return synapses;
 }
 
-uint32_t add_event(const struct projection *projections, uint32_t count, uint32_t event)
+void add_rows(const struct projection *projections, uint32_t known, const uint32_t *events, uint32_t count)
 {
-    uint32_t unit = event >> 16;
-    for (; count; count--, projections++) {
-        uint32_t source = unit - projections->first;
-        if (source < projections->count)
-            return projections->columns ? add_dense(projections, source, event) : add_sparse(projections, source, event);
+    uint32_t synapses = 0, strangers = 0;
+    for (const uint32_t *end = events + count; events < end; events++) {
+        const struct projection *projection = projections;
+        uint32_t left = known, source;
+        while (left && (source = (*events >> 16) - projection->first) >= projection->count) {
+            left--;
+            projection++;
+        }
+        if (!left)
+            strangers++;
+        else if (projection->columns)
+            synapses += add_dense(projection, source, *events);
+        else
+            synapses += add_sparse(projection, source, *events);
     }
-    return UINT32_MAX;
+    counters->synapses += synapses;
+    counters->strangers += strangers;
 }
