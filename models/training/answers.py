@@ -42,7 +42,7 @@ class Answers:
         """Accuracy per clip (mean of logits), per frame and half a second after the onset, per take, and the activity of the layers."""
         right = self.mean.argmax(1) == self.clips.label
         by_frame = (self.logits.argmax(2) == self.clips.label[:, None])[self.counted]
-        takes = {"plain": right[0 :: data.TAKES], "poor": right[1 :: data.TAKES]}
+        takes = {"plain": right[0::2], "poor": right[1::2]} if self.clips.takes == data.TAKES else {}
         soon = (self.soon.argmax(1) == self.clips.label).mean()
         share = {"accuracy": float(right.mean()), "accuracy_frame": float(by_frame.mean()), "accuracy_soon": float(soon)}
         return share | {f"accuracy_{name}": float(part.mean()) for name, part in takes.items()} | self.activity

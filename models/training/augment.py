@@ -16,20 +16,30 @@ from pipeline.frames import GRID
 
 MIRRORED = (0, 2, 1, 6, 5, 4, 3, 7, 8, 9, 10)
 """Class seen in a mirror: hands exchange, and so does the sense in which an arm turns (right clockwise <-> left counter-clockwise)."""
-LARGEST_SHIFT = 4.0
-"""Cells: an eighth of the view."""
-ZOOM = 1.25
-STRETCH = 1.2
-"""Aspect of width to height at most."""
-TURN = 0.15
-"""Radians."""
-TEMPO = 1.3
-FEWEST = 0.15
-"""Share of its events that a thinned clip keeps at least."""
-IMBALANCE = 0.4
-"""Log ratio of ON to OFF events at most."""
 
 Counts = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Ranges:
+    """From what variations are drawn."""
+
+    shift: float = 4.0
+    """Cells: an eighth of the view."""
+    zoom: float = 1.25
+    aspect: float = 1.2
+    """Of width to height, at most."""
+    turn: float = 0.15
+    """Radians."""
+    tempo: float = 1.3
+    fewest: float = 0.15
+    """Share of its events that a thinned clip keeps at least."""
+    imbalance: float = 0.4
+    """Log ratio of ON to OFF events at most."""
+    exchange: bool = True
+    """Mirror and exchange of polarities, half the time each."""
+    covered: float = 0.2
+    """Share of clips of which a part is covered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +69,33 @@ class Variation:
         return int(np.ceil((frame - start) / self.tempo))
 
 
-def draw(rng: np.random.Generator) -> Variation:
+def draw(rng: np.random.Generator, ranges: Ranges) -> Variation:
     """A random variation. Thinning, noise and covering come in some clips, the rest in all."""
-    turn = rng.uniform(-TURN, TURN)
-    zoom, aspect = np.exp(rng.uniform(-np.log(ZOOM), np.log(ZOOM))), np.exp(0.5 * rng.uniform(-np.log(STRETCH), np.log(STRETCH)))
-    cosine, sine = np.cos(turn) * zoom, np.sin(turn) * zoom
-    fewer = float(np.exp(rng.uniform(np.log(FEWEST), 0.0))) if rng.random() < 0.35 else float(rng.uniform(0.8, 1.4))
-    tilt = float(np.exp(0.5 * rng.uniform(-IMBALANCE, IMBALANCE)))
+
+    def factor(most: float) -> float:
+        return float(np.exp(rng.uniform(-np.log(most), np.log(most))))
+
+    turn, zoom, aspect, tilt = (
+        rng.uniform(-ranges.turn, ranges.turn),
+        factor(ranges.zoom),
+        factor(ranges.aspect**0.5),
+        rng.uniform(-0.5, 0.5),
+    )
+    cosine, sine = float(np.cos(turn)) * zoom, float(np.sin(turn)) * zoom
+    amount = float(np.exp(rng.uniform(np.log(ranges.fewest), 0.0))) if rng.random() < 0.35 else float(rng.uniform(0.8, 1.4))
+    more_on = float(np.exp(tilt * ranges.imbalance))
     noise = float(np.exp(rng.uniform(np.log(1e-4), np.log(1e-2)))) if rng.random() < 0.3 else 0.0
-    covered = (int(rng.integers(0, 24)), int(rng.integers(0, 24)), int(rng.integers(3, 9)), int(rng.integers(3, 9)))
+    left, top, width, height = (int(value) for value in (*rng.integers(0, 24, 2), *rng.integers(3, 9, 2)))
+    mirror, swap = rng.random(2) < 0.5
     return Variation(
-        mirror=bool(rng.random() < 0.5),
-        swap=bool(rng.random() < 0.5),
-        tempo=float(np.exp(rng.uniform(-np.log(TEMPO), np.log(TEMPO)))),
+        mirror=ranges.exchange and bool(mirror),
+        swap=ranges.exchange and bool(swap),
+        tempo=factor(ranges.tempo),
         matrix=(cosine * aspect, -sine * aspect, sine / aspect, cosine / aspect),
-        shift=(float(rng.uniform(-LARGEST_SHIFT, LARGEST_SHIFT)), float(rng.uniform(-LARGEST_SHIFT, LARGEST_SHIFT))),
-        keep=(fewer / tilt, fewer * tilt),
+        shift=(float(rng.uniform(-ranges.shift, ranges.shift)), float(rng.uniform(-ranges.shift, ranges.shift))),
+        keep=(amount / more_on, amount * more_on),
         noise=noise,
-        covered=covered if rng.random() < 0.2 else (0, 0, 0, 0),
+        covered=(left, top, width, height) if rng.random() < ranges.covered else (0, 0, 0, 0),
     )
 
 

@@ -60,6 +60,9 @@ class Clips:
     kind: npt.NDArray[np.int64]
     """Index into KINDS: tells idle people and things from other gestures."""
 
+    takes: int = 1
+    """Successive clips that show the same movement."""
+
     def __len__(self) -> int:
         return len(self.counts)
 
@@ -130,7 +133,7 @@ def read(folder: Path, split: str, clips: int) -> Clips:
     info = np.concatenate([np.load(path.with_suffix(".info.npy")) for path in paths])
     counts = [clip for path in paths for clip in np.load(path, mmap_mode="r")]
     kind, onset = info.T
-    return Clips(counts, np.array(LABELS)[kind], onset, kind)
+    return Clips(counts, np.array(LABELS)[kind], onset, kind, TAKES)
 
 
 def _shard(folder: Path, split: str, index: int) -> Path:

@@ -15,7 +15,8 @@ from models import checkpoint, gesture
 from models.local import Local
 from models.training import augment, clips
 from models.training.answers import PRECISION, Answers, calibrate
-from models.training.gesture import Recipe, train
+from models.training.gesture import train
+from models.training.trainer import Recipe
 from pipeline.errors import UserError
 from pipeline.events import EVENT_DTYPE
 from pipeline.filters import FilterSettings
@@ -24,7 +25,7 @@ from pipeline.simulator import GESTURES, simulate
 
 RECIPE = Recipe(hidden=(128, 12), geometry=Local(2), batch=8, window=20, peak_rate=1e-2, activity_weight=0.0)
 Counts = npt.NDArray[np.uint8]
-SMALL: dict[str, Any] = {"clips": 48, "held_out": 48, "recipe": RECIPE}
+SMALL: dict[str, Any] = {"clips": clips.SHARD, "held_out": clips.SHARD, "recipe": RECIPE}
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +140,7 @@ def test_thinning_doubling_and_noise_change_the_counts_as_much_as_they_say() -> 
 def test_what_is_drawn_follows_from_the_generator_and_leaves_the_clip_as_it_is() -> None:
     counts = sparse()
     before = counts.copy()
-    first, again = (augment.draw(np.random.default_rng(5)) for _ in range(2))
+    first, again = (augment.draw(np.random.default_rng(5), augment.Ranges()) for _ in range(2))
     assert first == again
     np.testing.assert_array_equal(varied(counts, first), varied(counts, again))
     np.testing.assert_array_equal(counts, before)
@@ -166,8 +167,8 @@ def test_a_few_steps_lower_the_loss_and_the_file_can_be_used(folder: Path, tmp_p
     assert np.mean(losses[-5:]) < 0.6 * np.mean(losses[:5])
     network, metadata = gesture.load(out)
     assert metadata["labels"] == list(GESTURES)
-    assert metadata["made"]["figures"]["held_out_clips"] == 48 * clips.TAKES
-    again = Answers(network, clips.read(folder, "held-out", 48)).figures()["accuracy"]
+    assert metadata["made"]["figures"]["held_out_clips"] == clips.SHARD * clips.TAKES
+    again = Answers(network, clips.read(folder, "held-out", clips.SHARD)).figures()["accuracy"]
     assert again == pytest.approx(metadata["made"]["figures"]["accuracy"], abs=0.05)
 
 
@@ -212,7 +213,19 @@ def test_a_clip_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) ->
 
 
 def test_two_processes_train_one_network_and_resume(folder: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "models.training.gesture", "--clips", "48", "--held-out", "48"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "-m",
+        "models.training.gesture",
+        "--clips",
+        "48",
+        "--held-out",
+        "48",
+    ]
     command += ["--clip-folder", str(folder), "--folder", str(tmp_path / "run"), "--out", str(tmp_path / "out.safetensors")]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     for more in (["--steps", "2"], ["--steps", "3", "--resume"]):

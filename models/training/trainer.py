@@ -1,0 +1,145 @@
+"""One training of a gesture network on framed clips: the recipe, and everything that a step changes.
+
+Every step of a clip is asked for the class, from `Recipe.grace` frames after the movement begins. In use the network is never reset, so
+half of the clips of a batch go on from the state in which the clip before left the network: a hand-over from one gesture to another.
+
+What is kept and measured is the average of recent weights (`run.Average`).
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from models import gesture
+from models.egru import Options, activity_loss
+from models.gesture import GestureNetwork, Memory
+from models.local import Local
+from models.training import augment
+from models.training.clips import Clips
+from models.training.run import Average, World
+from pipeline.frames import GRID
+
+HANDOVER = 0.5
+"""Probability that a clip goes on from the state that the one before left."""
+DRAW = 1_000_003
+"""Keeps the seeds of steps apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What is trained and how."""
+
+    hidden: tuple[int, ...] = (768, 384)
+    geometry: Local | None = field(default_factory=lambda: Local(12))
+    batch: int = 32
+    """Stretches a step and process."""
+    window: int = 48
+    """Frames of a stretch."""
+    grace: int = 8
+    """Frames (200 ms) after the onset before an answer is expected."""
+    ranges: augment.Ranges = field(default_factory=augment.Ranges)
+    """How clips are varied."""
+    peak_rate: float = 2e-3
+    activity: float = 0.12
+    """Firing rate above which units are charged."""
+    activity_weight: float = 5.0
+    dropout: float = 0.1
+    dropconnect: float = 0.05
+    weight_decay: float = 0.03
+    mixed: bool = True
+    """Take bfloat16 products."""
+
+    def settings(self, seed: int, size: int) -> dict[str, Any]:
+        """What a resumed run must share."""
+        place = self.geometry
+        shape = {"hidden": list(self.hidden), "local": [place.channels, place.grid, place.block, place.reach] if place else []}
+        return shape | {"seed": seed, "batch": self.batch, "window": self.window, "processes": size}
+
+
+class Trainer:
+    """Network, optimiser, last state of every lane of the batch: everything that a step changes."""
+
+    def __init__(self, recipe: Recipe, seed: int, world: World, clips: Clips, classes: int) -> None:
+        self.recipe, self.seed, self.world, self.clips, self.classes = recipe, seed, world, clips, classes
+        torch.manual_seed(seed)
+        options = Options(threshold_mean=0.15, dropconnect=recipe.dropconnect)
+        self.model = GestureNetwork(list(recipe.hidden), classes, options, recipe.dropout, geometry=recipe.geometry)
+        matrices = [p for p in self.model.parameters() if p.ndim > 1]
+        vectors = [p for p in self.model.parameters() if p.ndim == 1]
+        groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        self.optimiser = torch.optim.AdamW(groups, lr=recipe.peak_rate, betas=(0.9, 0.98))
+        self.average = Average(self.model)
+        self.memory = self.model.start(recipe.batch)
+        self.step = 0
+
+    def draw(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The batch of (seed, step, process): counts [T, B, 2, 32, 32], class [B], onset's frame [B], 1 where the state is kept [B]."""
+        recipe, rng = self.recipe, np.random.default_rng((self.seed, self.step, self.world.rank))
+        counts = np.empty((recipe.batch, recipe.window, 2, GRID, GRID), np.uint8)
+        labels, onsets = np.empty(recipe.batch, np.int64), np.empty(recipe.batch, np.int64)
+        for lane, index in enumerate(rng.integers(0, len(self.clips), recipe.batch)):
+            clip, variation = self.clips.counts[index], augment.draw(rng, recipe.ranges)
+            start = int(rng.integers(0, max(1, len(clip) - int(recipe.window * variation.tempo) + 1)))
+            augment.vary(clip, start, variation, counts[lane], int(rng.integers(1 << 62)))
+            labels[lane] = variation.label(int(self.clips.label[index]))
+            onsets[lane] = max(0, variation.frame(int(self.clips.onset[index]), start))
+        keep = torch.from_numpy((rng.random(recipe.batch) < HANDOVER).astype(np.float32))
+        return torch.from_numpy(counts).transpose(0, 1), torch.from_numpy(labels), torch.from_numpy(onsets), keep
+
+    def advance(self, factor: float) -> dict[str, float]:
+        """One step at `factor` of the peak learning rate; returns loss, accuracy over the frames that count, and activity."""
+        recipe = self.recipe
+        counts, labels, onset, keep = self.draw()
+        torch.manual_seed((self.seed * DRAW + self.step) * self.world.size + self.world.rank)  # dropout follows from the step alone
+        memory = _scaled(self.memory, keep[:, None])
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.mixed):
+            logits, _, rates, self.memory = self.model(gesture.features(counts, recipe.mixed), memory)
+        asked = torch.arange(len(counts))[:, None] >= (onset + recipe.grace).clamp(max=len(counts) - 1)
+        wanted = labels.expand(asked.shape)[asked]
+        loss = functional.cross_entropy(logits.float()[asked], wanted)
+        total = loss + recipe.activity_weight * activity_loss(rates, recipe.activity)
+        self.optimiser.zero_grad()
+        total.backward()
+        self.world.average_gradients(self.model)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for group in self.optimiser.param_groups:
+            group["lr"] = recipe.peak_rate * factor
+        self.optimiser.step()
+        self.average.take(self.model, self.step)
+        self.step += 1
+        right = float((logits[asked].argmax(-1) == wanted).float().mean())
+        active = {f"activity_{index}": float(rate.detach().mean()) for index, rate in enumerate(rates)}
+        return {"loss": float(loss.detach()), "train_accuracy": right, "rate": recipe.peak_rate * factor} | active
+
+    def averaged(self) -> GestureNetwork:
+        """A network with the average weights."""
+        recipe = self.recipe
+        model = GestureNetwork(list(recipe.hidden), self.classes, geometry=recipe.geometry)
+        model.load_state_dict(self.average.values)
+        return model.eval()
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on as if nothing had happened, of all processes."""
+        states, o = _scaled(self.memory, torch.ones(()))
+        carried = self.world.gather([*(part for pair in states for part in pair), o])
+        trained = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "average": self.average.values}
+        return trained | {"carried": carried, "step": self.step}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.average.values = state["average"]
+        *parts, o = state["carried"][self.world.rank]
+        self.memory = list(zip(parts[0::2], parts[1::2], strict=True)), o
+        self.step = state["step"]
+
+
+def _scaled(memory: Memory, factor: Tensor) -> Memory:
+    """The state without its history, every number times `factor`."""
+    states, o = memory
+    return [(h.detach() * factor, y.detach() * factor) for h, y in states], o.detach() * factor
