@@ -13,8 +13,9 @@ The engine is the program; a window is a client of it (DESIGN.md section 3). The
 
 Engine to window (``type``):
 
-hello     version, pid, session, models {gesture: {name, hash, labels}, language: {name, hash}}, runtime (see `status`), settings (see
-          `settings`), source (see `source`) or null, chat [{role: "user"|"model", text, done, reason}], recording (see `status`)
+hello     version, pid, session, models {gesture: {name, hash, labels, taught}, language: {name, hash}}, runtime (see `status`),
+          settings (see `settings`), source (see `source`) or null, chat [{role: "user"|"model", text, done, reason}], recording (see
+          `status`), teach (see `teach`)
 source    state ("starting"|"live"|"waiting"|"ended"|"failed"), sentence, and once open: spec, kind, title, width, height, live,
           duration_us, surface (path)
 decision  as printed by `egret run --json` (t_us, label, confidence, accepted, reason, latency_ms, runtime, events) plus scores
@@ -28,6 +29,10 @@ status    four times a second: now_us (sensor time of the surface's newest data)
 settings  filters {background_us, refractory_us, hot_pixel, polarity, region}, threshold, margin, min_events
 token     id (of the answer), index, text (a piece; pieces joined are the answer), activity, tokens_per_s
 chat      event "started"|"done"|"cleared", id, prompt, reason ("end"|"stopped"|"limit"|"error"), tokens, seconds, first_token_ms, seed
+teach     state ("idle"|"recording"|"looking"|"learning"), share of that which is done, seconds and counter of the recording, examples
+          that wait [{id, windows, label, share, counter}] (label and share: what most windows are read as by the network alone),
+          taught [labels], newest (label of the newest lesson), figures of what is taught (`models.teaching.figures.measure`) or null
+models    models as in `hello`: the classes have changed
 notice    level ("info"|"warning"|"error"), sentence
 
 Window to engine (``op``):
@@ -38,6 +43,7 @@ filters {...settings.filters}    any subset; null switches a filter off
 threshold {value} | min_events {value}
 chat {prompt, seed, temperature, top_k, tokens} | chat_stop | chat_clear
 record {path} | record_stop
+teach_record {seconds, counter} | teach_stop | teach_drop {id} | teach_learn {name} | teach_undo {name}
 painted {t_us, ns}               the decision with this t_us was on screen at monotonic time ns: closes the latency chain
 quit                             end the engine
 """

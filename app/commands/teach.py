@@ -128,8 +128,4 @@ def _readable(wanted: str, arguments: argparse.Namespace, said: dict[str, Any]) 
     if not said["taught"]:
         return "Nothing is taught any more." if wanted == "undo" else "Nothing has been taught to these weights."
     lines = [f"Took back the newest lesson of {arguments.undo}. Taught now:" if wanted == "undo" else "Taught:"]
-    for name in said["taught"]:
-        own = said["figures"]["taught"][name]
-        found = "not measured" if own["found"] is None else f"{own['found']:.0%} of held-out windows found"
-        lines.append(f"  {name}: {own['examples']} examples from {own['recordings']} recordings, {found}")
-    return "\n".join(lines)
+    return "\n".join(lines + figures.listed(said["figures"]))

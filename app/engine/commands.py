@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.engine.chat import MAX_TOKENS, Prompt
+from app.engine.teach import teaching_order
 from app.protocol import Message
 from models.sampling import Sampling
 from pipeline.errors import UserError
@@ -149,5 +150,6 @@ HANDLERS: dict[str, Callable[["Engine", Message], None]] = {
     "record": _record,
     "record_stop": _record_stop,
     "painted": _painted,
+    **dict.fromkeys(("teach_record", "teach_stop", "teach_drop", "teach_learn", "teach_undo"), teaching_order),
     "quit": lambda engine, order: engine.stop(),
 }

@@ -28,6 +28,7 @@ from app.engine.models import Models
 from app.engine.recognition import Recognition, Result
 from app.engine.recorder import Recorder
 from app.engine.server import Server
+from app.engine.teach import Teaching
 from app.protocol import Message
 from pipeline.errors import FAILED, UserError
 from pipeline.events import Packet, SourceInfo
@@ -141,6 +142,7 @@ class Engine:
         )
         tokenizer = self.models.tokenizer() if self.settings.chat else None
         self.chat = Chat(self.runtime, tokenizer, self._server.publish, self._crashed, TOKEN_S) if tokenizer else None
+        self.teaching = Teaching(self, self._server.publish, self._crashed)
 
     def __exit__(self, *_: object) -> None:
         """Ask everything to stop, wait with a limit, and log who refused."""
@@ -150,6 +152,7 @@ class Engine:
             stopped["recorder"] = self.recorder.close()
         if self.chat:
             stopped["chat"] = self.chat.close()
+        stopped["teaching"] = self.teaching.close()
         stopped["server"] = self._server.stop()
         session.remove(self.folder)
         if refused := [who for who, did in stopped.items() if not did]:

@@ -22,6 +22,7 @@ def hello(engine: "Engine") -> Message:
         "settings": settings(engine),
         "source": source(engine),
         "chat": engine.chat.newest() if engine.chat else [],
+        "teach": engine.teaching.describe(),
     }
 
 

@@ -29,8 +29,13 @@ class Runtime:
         """With a `head`, which must belong to the gesture weights, the classes that were taught follow the network's own."""
         self.backend = _chosen(backend)
         self.badge = self.backend.upper()
-        self.gesture = _gesture(Path(gesture_path), head)
+        self._gesture_path = Path(gesture_path)
+        self.gesture = self.taught(head)
         self.language = LanguageNetwork(*checkpoint.load(language_path, "language"))
+
+    def taught(self, head: Head | None) -> GestureNetwork:
+        """The gesture network anew, with the classes of `head` behind its own, or without any."""
+        return _gesture(self._gesture_path, head)
 
     def warm(self) -> None:
         """Compile the kernels with the types of real steps, or load them from the cache. Both networks are reset, counters included."""

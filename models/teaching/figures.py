@@ -167,7 +167,7 @@ def readable(figures: dict[str, Any], name: str) -> str:
     if own["found"] is not None:
         lines.append(
             f"  {name}: {own['found']:.0%} of {own['windows']} held-out windows are read as it "
-            f"({own['accepted']:.0%} with enough confidence); {own['examples']} examples from {own['recordings']} recordings"
+            f"({own['accepted']:.0%} with enough confidence); {_counted(own)}"
         )
     row = figures["labels"].index(name)
     lines.append(f"  before: {_spelled(figures['before'][row], figures['labels'])}")
@@ -177,6 +177,20 @@ def readable(figures: dict[str, Any], name: str) -> str:
         f"  old gestures (simulated): {known['before']:.1%} of {known['windows']} windows right before, {known['after']:.1%} after"
     )
     return "\n".join(lines + [f"  {sentence(remark)}" for remark in figures["remarks"]])
+
+
+def _counted(own: dict[str, Any]) -> str:
+    """How many examples from how many recordings."""
+    return f"{own['examples']} example{'s' * (own['examples'] != 1)} from {own['recordings']} recording{'s' * (own['recordings'] != 1)}"
+
+
+def listed(figures: dict[str, Any]) -> list[str]:
+    """A line for every taught gesture: its examples, and how well it is found."""
+    lines = []
+    for name, own in figures["taught"].items():
+        found = "not measured" if own["found"] is None else f"{own['found']:.0%} of held-out windows found"
+        lines.append(f"  {name}: {_counted(own)}, {found}")
+    return lines
 
 
 def _spelled(read: Sequence[int], labels: Sequence[str]) -> str:

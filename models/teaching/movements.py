@@ -8,6 +8,7 @@
 import contextlib
 import hashlib
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,16 +52,24 @@ class Movements:
                 """What the clips show: gestures, and scenes without one."""
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise UserError(f"The known movements {path} cannot be read ({error}): {again}.") from error
+        self._parts: list[Floats] = []
+        """What has been computed of `known` so far."""
         rows = {part.shape for part in (self._onset, self._kind, self._fitted)}
         if rows != {(len(self._clips),)} or not self._clips or not 0 <= self._kind.min() <= self._kind.max() < len(self.kinds):
             raise UserError(f"The known movements {path} are incomplete: {again}.")
 
-    def known(self, network: Network, weights: str, cache: Path | None = None) -> Known:
-        """What `network`, whose weights have the digest `weights`, remembers; kept in the folder `cache`, where it is found again."""
+    def known(self, network: Network, weights: str, cache: Path | None, tell: Callable[[float], None]) -> Known:
+        """What `network`, whose weights have the digest `weights`, remembers; kept in the folder `cache`, where it is found again.
+
+        `tell` is told the share of the work that is done, and may raise to break it off; a later call with the same network goes on there.
+        """
         place = cache / f"known-{weights}-{self._digest}.npz" if cache else None
         if place and (found := _read(place)):
             return found
-        parts = [self._of_clip(network, number) for number in range(len(self._clips))]
+        parts = self._parts
+        for number in range(len(parts), len(self._clips)):
+            tell(number / len(self._clips))
+            parts.append(self._of_clip(network, number))
         counts = [len(part) for part in parts]
         known = Known(np.concatenate(parts), np.repeat(self._kind, counts), np.repeat(self._fitted > 0, counts))
         if place:

@@ -69,6 +69,10 @@ class Teacher:
         votes = np.bincount(logits(windows, self._old.w, self._old.b).argmax(1), minlength=len(self.labels))
         return len(windows), self.labels[int(votes.argmax())], float(votes.max() / len(windows))
 
+    def prepare(self, tell: Tell = lambda share: None) -> None:
+        """Look at the known movements, which `learn` needs once; it may be broken off by `tell` and goes on where it was."""
+        self._remembered(tell)
+
     def learn(self, lessons: Sequence[Lesson], tell: Tell = lambda share: None) -> Head:
         """The head of these lessons: the same for the same lessons, whatever was learnt before.
 
@@ -77,26 +81,27 @@ class Teacher:
         names = taught_names(tuple(lessons))
         if len(names) > MOST_NAMES:
             raise UserError(f"At most {MOST_NAMES} gestures can be taught: take one back first with --undo.")
-        known = self._remembered()
+        known = self._remembered(lambda share: tell(0.5 * share))
         examples = [(lesson.name, number, example) for number, lesson in enumerate(lessons) for example in lesson.examples]
         shown = []
         for done, (name, number, example) in enumerate(examples):
-            tell(0.5 * done / len(examples))
+            tell(0.5 + 0.2 * done / len(examples))
             shown.append(self._show(name, number, example))
         for name in names:
             if not any(one.name == name and not one.counter for one in shown):
                 raise UserError(f"There is no example of {name}, only what it is not: give one with --from.")
         unit = spread(known.memories[known.fitted])
         w, b = self._columns(shown, names, known, unit)
-        held_out = self._held_out(shown, names, known, unit, lambda share: tell(0.5 + 0.5 * share))
+        held_out = self._held_out(shown, names, known, unit, lambda share: tell(0.7 + 0.3 * share))
         columns = w.astype(np.float32), b.astype(np.float32)
         measured = figures.measure(self._evidence(shown, names, known, columns, held_out))
         return Head(self.weights, self.labels, names, *columns, tuple(lessons), measured)
 
-    def _remembered(self) -> Known:
-        if self._known is None:
+    def _remembered(self, tell: Tell) -> Known:
+        if self._movements is None:
             self._movements = Movements()
-            self._known = self._movements.known(self._network, self.weights, self._cache)
+        if self._known is None:
+            self._known = self._movements.known(self._network, self.weights, self._cache, tell)
         return self._known
 
     def _show(self, name: str, number: int, example: Example) -> Shown:
