@@ -76,12 +76,17 @@ def load(path: str | Path, kind: str) -> Program:
 
 def is_program(path: str | Path) -> bool:
     """True where `path` is a program by its header, whatever state it is in; False for checkpoints and everything else."""
+    return kind_of(path) is not None
+
+
+def kind_of(path: str | Path) -> str | None:
+    """The kind of the program at `path` by its header ("gesture" or "language" for ours); None for checkpoints and everything else."""
     try:
         with safe_open(Path(path), framework="numpy") as file:
-            kind = json.loads((file.metadata() or {}).get(ENTRY, "{}")).get("kind", "")
+            kind = str(json.loads((file.metadata() or {}).get(ENTRY, "{}")).get("kind", ""))
     except (SafetensorError, OSError, ValueError, AttributeError):
-        return False
-    return str(kind).endswith(" program")
+        return None
+    return kind.removesuffix(" program") if kind.endswith(" program") else None
 
 
 def _about(entries: dict[str, str] | None, kind: str) -> dict[str, Any]:
