@@ -26,6 +26,7 @@ COMMANDS = {
     "train": "train the gesture network or the language model",
     "evaluate": "measure a network on data",
     "chat": "talk with the language model in the terminal",
+    "compile": "place networks on the chip, and write what it is sent",
     "bench": "measure speed on this machine and print the figures",
     "doctor": "look for what is missing or wrong here, and name the mend",
 }
