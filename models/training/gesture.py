@@ -20,7 +20,7 @@ from tqdm import tqdm
 import assets
 from models import gesture
 from models.training import clips as data
-from models.training import dvs128
+from models.training import dvs128, plot
 from models.training import run as runs
 from models.training.answers import Answers
 from models.training.trainer import Recipe, Trainer
@@ -131,6 +131,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """`egret train gesture`: returns the exit code."""
+    if arguments.plot:
+        plot.curves(arguments.run, arguments.plot)
+        return 0
     figures = train(
         arguments.out,
         arguments.run,

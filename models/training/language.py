@@ -26,6 +26,7 @@ from models.egru import Options, State, activity_loss
 from models.language import LanguageModel
 from models.tokenizer import Tokenizer
 from models.training import corpus as texts
+from models.training import plot
 from models.training import run as runs
 from pipeline.errors import UserError
 
@@ -239,6 +240,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """`egret train language`: returns the exit code."""
+    if arguments.plot:
+        plot.curves(arguments.run, arguments.plot)
+        return 0
     figures = train(
         arguments.text,
         arguments.out,

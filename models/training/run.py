@@ -193,6 +193,7 @@ def add_arguments(parser: argparse.ArgumentParser, out: Path, folder: Path, step
     """Options of any training."""
     parser.add_argument("--out", type=Path, default=out, help="where the weights go")
     parser.add_argument("--folder", dest="run", type=Path, default=folder, help="folder of the run: state, log, latest weights")
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="draw the curves of the run in that folder and end")
     parser.add_argument("--resume", action="store_true", help="go on with the run in that folder")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--steps", type=int, default=steps, help="steps at most")

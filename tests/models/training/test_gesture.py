@@ -13,7 +13,7 @@ import torch
 
 from models import checkpoint, gesture
 from models.local import Local
-from models.training import augment, clips
+from models.training import augment, clips, plot
 from models.training.answers import PRECISION, Answers, calibrate
 from models.training.gesture import train
 from models.training.trainer import Recipe
@@ -232,3 +232,15 @@ def test_two_processes_train_one_network_and_resume(folder: Path, tmp_path: Path
         ended = subprocess.run([*command, *more], env=environment, capture_output=True, text=True, timeout=300, check=False)
         assert ended.returncode == 0, ended.stderr[-2000:]
     assert gesture.load(tmp_path / "out.safetensors")[1]["made"]["steps"] == 3
+
+
+def test_the_course_of_a_run_can_be_drawn_and_a_folder_without_one_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(
+        "step,seconds,loss,train_accuracy,rate,activity_0,accuracy\n100,9,2.1,0.2,1e-3,0.1,0.3\n200,18,1.9,0.4,1e-3,0.1,0.5\n"
+    )
+    plot.curves(tmp_path, tmp_path / "curves.png")
+    assert (tmp_path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    for broken in ("", "step,loss\n1\n", "loss\n0.1\n"):
+        (tmp_path / "log.csv").write_text(broken)
+        with pytest.raises(UserError, match="no log of a training"):
+            plot.curves(tmp_path, tmp_path / "curves.png")
