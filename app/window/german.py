@@ -1,6 +1,9 @@
 """The window in German (texts.py): English text, German text."""
 
+from app.window.german_teaching import TEACHING
+
 GERMAN: dict[str, str] = {
+    **TEACHING,
     # Gestures
     "Hand clapping": "Klatschen",
     "Right hand wave": "Winken mit rechts",

@@ -27,6 +27,7 @@ KEYS: tuple[Key, ...] = (
     Key(("Ctrl+Return", "Ctrl+Enter"), "send_prompt", mark("Enter, Ctrl+Enter"), mark("send the prompt")),
     Key(("Esc",), "stop_answer", mark("Esc"), mark("stop the answer")),
     Key(("Ctrl+L",), "clear_memory", mark("Ctrl+L"), mark("clear the model's memory")),
+    Key(("T",), "teach_gesture", "T", mark("teach a new gesture")),
     Key(("R",), "record", "R", mark("start or stop recording")),
     Key(("F5",), "restart_engine", "F5", mark("start the engine again when it has gone")),
     Key(("Ctrl++", "Ctrl+="), "larger", mark("Ctrl +"), mark("larger type")),

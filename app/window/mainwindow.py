@@ -32,6 +32,7 @@ from app.window.panels.latency import LatencyPanel
 from app.window.panels.rates import RatesPanel
 from app.window.panels.record import RecordPanel
 from app.window.panels.strip import StripPanel
+from app.window.panels.teach import TeachDialog, TeachPanel
 from app.window.panels.transport import TransportPanel
 from app.window.state import Topic, WindowState
 from app.window.texts import mark, tr
@@ -106,7 +107,9 @@ class MainWindow(QMainWindow):
         state = self.state
         self.events, self.gesture, self.chat = EventsPanel(state), GesturePanel(state), ChatPanel(state)
         self.rates, self.latency, self.transport = RatesPanel(state), LatencyPanel(state), TransportPanel(state)
-        self.filters, self.record_panel = FiltersPanel(state), RecordPanel(state)
+        self.filters, self.record_panel, self.teach = FiltersPanel(state), RecordPanel(state), TeachPanel(state)
+        self.teach_dialog = TeachDialog(self.teach, self)
+        self.gesture.header.addWidget(self.teach.button)
         self.strip = StripPanel(state, self.filters, self.record_panel)
         self.panels: dict[str, Panel] = {
             "events": self.events,
@@ -118,11 +121,13 @@ class MainWindow(QMainWindow):
             "filters": self.filters,
             "record": self.record_panel,
             "strip": self.strip,
+            "teach": self.teach,
         }
         self.notice = NoticeBar(self.events.view)
         self.filters.pick_region.connect(self._pick_region)
         self.events.view.region_drawn.connect(self._region_drawn)
         self.strip.help.clicked.connect(self.help)
+        self.teach.button.clicked.connect(self.teach_gesture)
         self.events.view.first_events.connect(self.rates.load)
         self.events.restartable = self._watch is not None and not self.kiosk
         self.events.another_engine.connect(self.restart_engine)
@@ -208,6 +213,10 @@ class MainWindow(QMainWindow):
     def record(self) -> None:
         """Start or stop."""
         self.record_panel.toggle()
+
+    def teach_gesture(self) -> None:
+        """Teach a new gesture."""
+        self.teach_dialog.open_beside()
 
     def restart_engine(self) -> None:
         """Start a new engine in place of one that has gone."""

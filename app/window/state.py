@@ -31,6 +31,7 @@ from app.window.facts import (
     source_of,
 )
 from app.window.fields import Fields
+from app.window.lessons import Teaching, teaching_of
 
 RIBBON_US = 30_000_000
 """Sensor time that the history of decisions covers (us)."""
@@ -54,7 +55,8 @@ class Topic(enum.Flag):
     NOTICE = enum.auto()
     MODELS = enum.auto()
     CONNECTION = enum.auto()
-    ALL = SOURCE | DECISION | STATUS | SETTINGS | CHAT | NOTICE | MODELS | CONNECTION
+    TEACH = enum.auto()
+    ALL = SOURCE | DECISION | STATUS | SETTINGS | CHAT | NOTICE | MODELS | CONNECTION | TEACH
 
 
 class WindowState:
@@ -75,6 +77,8 @@ class WindowState:
             "token": self._token,
             "chat": self._chat,
             "notice": self._notice,
+            "teach": self._teach,
+            "models": self._models,
         }
         self._forget()
 
@@ -86,6 +90,7 @@ class WindowState:
         self.source: Source | None = None
         self.runtime = Runtime()
         self.settings = Settings()
+        self.teaching = Teaching()
         self.status = Status()
         self.recording: Recording | None = None
         self.decision: Decision | None = None
@@ -137,12 +142,14 @@ class WindowState:
             "gesture": (gesture.text("name"), gesture.text("hash")),
             "language": (language.text("name"), language.text("hash")),
         }
+        teaching = teaching_of(m.part("teach"))
         session = m.text("session")
         generation = self.chat_generation
         self._forget()
         self.connected, self.gone = True, ""
         self.session, self.models, self.labels = session, names, labels
         self.runtime, self.settings, self.source, self.recording = runtime, settings, source, recording
+        self.teaching = teaching
         self.turns, self.chat_generation = turns[-TRANSCRIPT_TURNS:], generation + 1
         self.chat_busy = bool(turns) and not turns[-1].done
         return Topic.ALL
@@ -277,3 +284,15 @@ class WindowState:
         self.notices.append((m.text("level", "info"), m.text("sentence")))
         self.notices_seen += 1
         return Topic.NOTICE
+
+    def _teach(self, m: Fields, now_s: float) -> Topic:
+        self.teaching = teaching_of(m)
+        return Topic.TEACH
+
+    def _models(self, m: Fields, now_s: float) -> Topic:
+        """The classes changed; what was decided among the old ones no longer fits."""
+        gesture = m.part("models").part("gesture")
+        self.labels = tuple(gesture.texts("labels"))
+        self.models["gesture"] = gesture.text("name"), gesture.text("hash")
+        self.decision = None
+        return Topic.MODELS | Topic.DECISION

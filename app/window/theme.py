@@ -33,8 +33,12 @@ CLASS_COLOURS: tuple[str, ...] = (
     "#a7d46f",
     "#d9a679",
     "#9fb3c8",
+    "#e8dcc4",
+    "#c3f0ff",
+    "#ffd1c2",
 )
-"""One per gesture class, all light enough to read dark text on; the label is always written beside it, colour is never alone."""
+"""One per gesture class and for three that were taught, all light enough to read dark text on; the label is always written beside it,
+colour is never alone."""
 
 FAMILIES = ["Inter", "Segoe UI", "SF Pro Text", "Noto Sans", "Cantarell", "DejaVu Sans"]
 BASE_PX = 13.0
@@ -146,6 +150,13 @@ def style_sheet(scale: Scale) -> str:
     QAbstractSpinBox::up-button, QAbstractSpinBox::down-button {{ width: 0; border: none; }}
     QComboBox::drop-down {{ border: none; width: {px(16)}px; }}
     QComboBox QAbstractItemView {{ background: {RAISED}; border: 1px solid {LINE}; selection-background-color: #173b52; }}
+    QFrame#teach {{ border: none; }}
+    QListWidget {{ background: {GROUND}; border: 1px solid {LINE}; border-radius: {px(4)}px; padding: {px(2)}px; }}
+    QListWidget:focus {{ border-color: {ACCENT}; }}
+    QListWidget::item {{ padding: {px(2)}px {px(4)}px; }}
+    QListWidget::item:selected {{ background: #173b52; color: {TEXT}; }}
+    QProgressBar {{ background: {LINE}; border: none; border-radius: {px(4)}px; }}
+    QProgressBar::chunk {{ background: {ACCENT}; border-radius: {px(4)}px; }}
     QTextEdit {{ background: {GROUND}; border: 1px solid {LINE}; border-radius: {px(4)}px; padding: {px(4)}px; }}
     QMenu {{ background: {RAISED}; border: 1px solid {LINE}; padding: {px(4)}px; }}
     QMenu::item {{ padding: {px(5)}px {px(18)}px; border-radius: {px(3)}px; }}
