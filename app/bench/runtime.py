@@ -14,7 +14,7 @@ import numpy.typing as npt
 from app.engine.models import Models
 from models import checkpoint
 from models.checkpoint import Tensors
-from models.chip.host import Network
+from models.chip.integer import Network
 from models.sampling import Sampling, sample
 from pipeline.frames import frames_of
 from pipeline.latency import percentiles

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.chip.host import GestureNetwork
+from models.chip.integer import GestureNetwork
 from models.chip.runtime import Runtime
 from models.decision import Decider, Decision
 from pipeline.events import Packet, SourceInfo, Status
@@ -236,7 +236,8 @@ class Recognition:
 
     def _change_network(self, network: GestureNetwork) -> None:
         old, self._new_network = self._runtime.gesture, None
-        network.state, network.steps, network.operations = old.state, old.steps, old.operations
+        network.go_on(old.state)
+        network.steps, network.operations = old.steps, old.operations
         self._runtime.gesture = network
         self.decider.labels = network.labels
         self.decider.reset()

@@ -76,6 +76,8 @@ def prune(tensors: Tensors, density: float) -> Tensors:
     """
     if not 0 < density <= 1:
         raise ValueError(f"the density {density} is not above 0 and at most 1")
+    if density == 1:
+        return tensors
     names = [name for name in tensors if name.startswith("layers.") and tensors[name].ndim == 2]
     ranks = {name: np.abs(tensors[name]) / (_rms(tensors[name]) or 1.0) for name in names}
     every = np.concatenate([rank.ravel() for rank in ranks.values()])
@@ -101,7 +103,7 @@ def neighbours(tensors: Tensors, depth: int) -> Tensors:
         if above is None:  # the embedding, which is the read-out too, says what the last units are called
             break
         for part, where in (("wx", columns), ("wh", columns), ("b", columns), ("d", columns), ("theta", order)):
-            ordered[name + part] = ordered[name + part][..., where]
+            ordered[name + part] = np.take(ordered[name + part], where, axis=-1)
         for rows in (name + "wh", above):
             ordered[rows] = ordered[rows][order]
     return ordered
@@ -129,7 +131,7 @@ def quantise(matrix: npt.NDArray[np.float32], largest: Int64s, bits: int, out_bi
     if not (multipliers <= _INT32).all():
         raise ValueError(f"a weight of {np.abs(wide).max():.3g} is too large: at most {_INT32 / factor * MAX_WEIGHT:.3g}")
     used = np.where(multipliers > 0, multipliers / factor, np.inf)
-    weights = np.clip(np.rint(wide / used), -MAX_WEIGHT, MAX_WEIGHT).astype(np.int8)
+    weights = np.clip(np.rint(wide / used), -MAX_WEIGHT, MAX_WEIGHT).astype(np.int8, order="C")
     return weights, multipliers.astype(np.int32)
 
 

@@ -166,7 +166,7 @@ class Matrix:
         self._first, self._begin, self._offset, kept = stretched(weights)
         self.whole = 2 * (kept.size + GAP * self._begin.size) > weights.size
         """True where every row is stored with all its zeros."""
-        self._rows = weights if self.whole else kept
+        self._rows = np.ascontiguousarray(weights) if self.whole else kept
         self._sources = np.zeros(weights.shape[0], np.int32)
 
     def add(self, x: Int16s, out: Int32s) -> int:
@@ -274,6 +274,13 @@ class Network:
             units.h[:], units.y[:] = h, y
         if state.o.size:
             self._answers.o[:] = state.o
+
+    def go_on(self, state: State) -> None:
+        """Continue from `state` of a network with the same layers but more or fewer classes: new classes have been heard nothing of."""
+        common = min(state.o.size, self._answers.o.size)
+        o = np.zeros(self.state.o.size, np.int32)
+        o[:common] = state.o[:common]
+        self.state = State(state.h, state.y, o)
 
     def reset(self) -> None:
         """Forget everything: h = y = 0, and the read-out."""

@@ -1,7 +1,10 @@
 """The runtime: gesture and language network, loaded together, stepped one input at a time, on one backend.
 
-Which backend runs is never hidden: `badge` is what the window shows. This version has one, the host (`models/chip/host.py`); the names of
-the others are known, and asking for one of them is answered with a sentence.
+Which backend runs is never hidden: `badge` is what the window shows. This version has one, the host (`models/chip/integer.py`); the names
+of the others are known, and asking for one of them is answered with a sentence.
+
+What runs is a program (`models/chip/program.py`). A file may hold one; trained weights become one when they are loaded, which takes a
+fraction of a second and gives the same program every time.
 """
 
 from pathlib import Path
@@ -9,7 +12,10 @@ from pathlib import Path
 import numpy as np
 
 from models import checkpoint
-from models.chip.host import GestureNetwork, LanguageNetwork
+from models.chip import storage
+from models.chip.compress import compress
+from models.chip.integer import GestureNetwork, LanguageNetwork
+from models.chip.program import Program
 from models.teaching.head import Head
 from pipeline.errors import FAILED, USAGE, UserError
 from pipeline.frames import GRID, WINDOW_US
@@ -31,7 +37,7 @@ class Runtime:
         self.badge = self.backend.upper()
         self._gesture_path = Path(gesture_path)
         self.gesture = self.taught(head)
-        self.language = LanguageNetwork(*checkpoint.load(language_path, "language"))
+        self.language = LanguageNetwork(_program(Path(language_path), "language"))
 
     def taught(self, head: Head | None) -> GestureNetwork:
         """The gesture network anew, with the classes of `head` behind its own, or without any."""
@@ -56,12 +62,25 @@ def _chosen(backend: str) -> str:
 
 def _gesture(path: Path, head: Head | None) -> GestureNetwork:
     """The network at `path`, if it was made for the frames that `pipeline.frames` makes."""
-    tensors, metadata = checkpoint.load(path, "gesture")
-    config, wanted = metadata["config"], 2 * GRID * GRID
+    program = _program(path, "gesture", head)
+    config, wanted = program.metadata["config"], 2 * GRID * GRID
     if config["inputs"] != wanted:
         raise UserError(
             f"The weights {path} are of another shape: {config['inputs']} inputs, but frames have 2 x {GRID} x {GRID} = {wanted}."
         )
     if config["window_us"] != WINDOW_US:
         raise UserError(f"The weights {path} were trained on windows of {config['window_us']} us, but frames are {WINDOW_US} us long.")
-    return GestureNetwork(*(head.extend(tensors, metadata) if head else (tensors, metadata)))
+    return GestureNetwork(program)
+
+
+def _program(path: Path, kind: str, head: Head | None = None) -> Program:
+    """The program at `path`, or of the weights there, with the classes of `head`."""
+    if storage.is_program(path):
+        if head is not None:
+            raise UserError(f"{path} is a program, and classes are taught to weights; name the weights that it was made from.")
+        return storage.load(path, kind)
+    tensors, metadata = checkpoint.load(path, kind)
+    try:
+        return compress(*(head.extend(tensors, metadata) if head else (tensors, metadata)))
+    except ValueError as error:
+        raise UserError(f"The weights {path} do not fit the chip's integers: {error}.") from error

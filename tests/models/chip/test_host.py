@@ -1,6 +1,7 @@
 """The host's kernels and networks against the equations written out in numpy, and the promises about state, threads and counters."""
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models import checkpoint
 from models.chip import host
 from models.chip.host import GestureNetwork, LanguageNetwork, Network, State, event_product
 
@@ -246,3 +248,20 @@ def test_two_networks_in_two_threads_do_as_alone() -> None:
         thread.join()
     for one, other in zip(alone, together, strict=True):
         assert np.array_equal(np.array(one), np.array(other))
+
+
+def test_the_language_network_agrees_with_the_torch_reference(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(5)
+    tensors = layers(rng, 16, [24, 16], 0.15) | {"embedding": rng.normal(size=(30, 16)), "bias": rng.normal(size=30)}
+    config = {"vocabulary": 30, "embedding": 16, "hidden": [24, 16], "tokenizer": "language.tokenizer.json"}
+    path = tmp_path / "language.safetensors"
+    checkpoint.save(path, {name: value.astype(np.float32) for name, value in tensors.items()}, {"kind": "language", "config": config})
+    tokens = rng.integers(0, 30, 40)
+    with torch.no_grad():
+        wanted, outputs, *_ = pytest.importorskip("models.language").load(path)(torch.from_numpy(tokens)[:, None])
+    network = LanguageNetwork(*checkpoint.load(path, "language"))
+    for step, token in enumerate(tokens.tolist()):
+        np.testing.assert_allclose(network.step(token), wanted[step, 0], atol=1e-4)
+        for index, output in enumerate(outputs):
+            np.testing.assert_allclose(network.state.y[index], output[step, 0], atol=1e-4)

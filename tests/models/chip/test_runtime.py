@@ -1,4 +1,4 @@
-"""The runtime: what it loads, what it refuses and with which sentence, and that it agrees with the torch reference."""
+"""The runtime: what it loads, what it refuses and with which sentence, and that it runs the program of the weights."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,10 @@ import numpy as np
 import pytest
 
 from models import checkpoint
+from models.chip import host, storage
+from models.chip.compress import compress
 from models.chip.runtime import Runtime
+from models.teaching.head import Head
 from pipeline.errors import FAILED, USAGE, UserError
 
 HIDDEN = [24, 16]
@@ -89,14 +92,36 @@ def test_missing_weights_are_named(tmp_path: Path, language: Path) -> None:
         Runtime(tmp_path / "absent.safetensors", language)
 
 
-def test_the_language_network_agrees_with_the_torch_reference(gesture: Path, language: Path) -> None:
-    torch = pytest.importorskip("torch")
-    reference = pytest.importorskip("models.language").load(language)
-    tokens = np.random.default_rng(1).integers(0, VOCABULARY, 40)
-    with torch.no_grad():
-        wanted, outputs, *_ = reference(torch.from_numpy(tokens)[:, None])
-    network = Runtime(gesture, language).language
-    for step, token in enumerate(tokens.tolist()):
-        np.testing.assert_allclose(network.step(token), wanted[step, 0], atol=1e-4)
-        for index, output in enumerate(outputs):
-            np.testing.assert_allclose(network.state.y[index], output[step, 0], atol=1e-4)
+def test_what_runs_is_the_program_of_the_weights(gesture: Path, language: Path, tmp_path: Path) -> None:
+    """Weights become a program when they are loaded; a file that holds this program does the same, bit for bit."""
+    runtime = Runtime(gesture, language)
+    for path, kind in ((gesture, "gesture"), (language, "language")):
+        storage.save(tmp_path / f"{kind}.program", compress(*checkpoint.load(path, kind)))
+    programs = Runtime(tmp_path / "gesture.program", tmp_path / "language.program")
+    for counts in np.random.default_rng(1).poisson(0.5, (10, 2, 32, 32)).astype(np.uint16):
+        np.testing.assert_array_equal(runtime.gesture.step(counts), programs.gesture.step(counts))
+    for token in range(10):
+        np.testing.assert_array_equal(runtime.language.step(token), programs.language.step(token))
+
+
+def test_the_program_says_what_the_float_network_says(gesture: Path, language: Path) -> None:
+    runtime, exact = Runtime(gesture, language), host.LanguageNetwork(*checkpoint.load(language, "language"))
+    best = [(int(runtime.language.step(token).argmax()), int(exact.step(token).argmax())) for token in range(VOCABULARY)]
+    assert np.mean([mine == theirs for mine, theirs in best]) > 0.8
+
+
+def test_weights_beyond_the_chips_integers_are_refused(gesture: Path, language: Path) -> None:
+    tensors, metadata = checkpoint.load(language, "language")
+    tensors["bias"][0] = 1e6
+    checkpoint.save(language, tensors, metadata)
+    with pytest.raises(UserError, match=r"do not fit the chip's integers: .* 1e\+06 is too large"):
+        Runtime(gesture, language)
+
+
+def test_classes_are_not_taught_to_a_program(gesture: Path, language: Path, tmp_path: Path) -> None:
+    path = tmp_path / "gesture.program"
+    storage.save(path, compress(*checkpoint.load(gesture, "gesture")))
+    head = Head("0" * 12, tuple(LABELS), ("thumbs_up",), np.zeros((16, 1), np.float32), np.zeros(1, np.float32), ())
+    with pytest.raises(UserError, match="name the weights"):
+        Runtime(path, language, head=head)
+    assert Runtime(gesture, language, head=head).gesture.labels == ("wave", "clap", "thumbs_up")
