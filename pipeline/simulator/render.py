@@ -11,8 +11,10 @@ that point, the signed distance is q - (r_a + t (r_b - r_a)) and the coverage cl
 an edge that crosses a pixel changes it gradually, as the sensor model needs. Intensity is linear; the logarithm and the photoreceptor's
 gain (see `pipeline.simulator.sensor`) come from a table over intensity.
 
-The compiled functions take arrays one by one rather than the tuples that hold them: handing a tuple on costs a reference count for each of
-its arrays, which at this grain is most of the time.
+What the compiler needs to be quick here: arrays one by one rather than the tuples that hold them (handing a tuple on costs a reference
+count for each of its arrays, which at this grain is most of the time); and, in the loops over pixels, the planes as one flat array with
+unsigned offsets that it knows (`AT_*`). numba cannot be told that arrays do not overlap; but LLVM sees that planes 64 apart do not, and
+uses vector instructions. For the same reason values are fetched from tables in loops of their own, and sums of flags are kept to 32 bits.
 """
 
 from typing import NamedTuple
@@ -31,11 +33,19 @@ TABLE_SIZE = 2048
 TABLE_MAX = 4.0
 """The tables cover linear intensity from 0 to this."""
 
-BACKGROUND, LIGHT, TARGET, GAIN, PHOTO, LEVEL, THETA_ON, THETA_OFF, SCRATCH, SCRATCH_2, LAMP, FLICKER = range(12)
+BACKGROUND, LIGHT, TARGET, GAIN, PHOTO, LEVEL, THETA_ON, THETA_OFF, SCRATCH, SCRATCH_2, LAMP, FLICKER, SCRATCH_3 = range(13)
 """Planes of a tile. Background and picture (linear intensity), the picture's logarithm and the share GAIN of the way toward it that the
 photoreceptor goes in a step; photoreceptor, remembered level and thresholds (`pipeline.simulator.sensor`); memory within a step; depth of
 the background's flicker (log units), and of that the part which nothing covers."""
-PLANES = 12
+PLANES = 13
+
+PIXELS, TILE_SIZE = np.uint64(TILE_PIXELS), np.uint64(PLANES * TILE_PIXELS)
+AT_BACKGROUND, AT_LIGHT, AT_TARGET, AT_GAIN, AT_PHOTO, AT_LEVEL, AT_THETA_ON, AT_THETA_OFF, AT_SCRATCH, AT_SCRATCH_2 = (
+    np.uint64(plane * TILE_PIXELS) for plane in range(10)
+)
+AT_LAMP, AT_FLICKER, AT_SCRATCH_3 = (np.uint64(plane * TILE_PIXELS) for plane in range(10, 13))
+"""Where planes begin inside a tile, and where pixels and tiles end, for flat and unsigned indices."""
+_TABLE_SIZE, _SURFACE, _ONE = np.uint64(TABLE_SIZE), np.uint64(TEXTURE_ALONG * TEXTURE_ACROSS), np.uint64(1)
 
 Float32 = npt.NDArray[np.float32]
 Int32 = npt.NDArray[np.int32]
@@ -192,39 +202,29 @@ def paint(
     flat: Flags,
     columns: int,
 ) -> None:
-    """Paint tile k with the capsules of the bit mask `touching`; `order` (C,) names all from front to back."""
+    """Paint tile k with the capsules of the bit mask `touching`; `order` (C,) names all from front to back.
+
+    `planes`, `surfaces` and `tables` are the canvas's, flattened.
+    """
     x0, y0 = np.float32((k % columns) * TILE), np.float32((k // columns) * TILE)
-    for p in range(TILE_PIXELS):
-        planes[k, LIGHT, p] = np.float32(0.0)
-        planes[k, SCRATCH, p] = np.float32(1.0)
+    tile = np.uint64(k) * TILE_SIZE
+    for p in range(PIXELS):
+        planes[tile + AT_LIGHT + p] = np.float32(0.0)
+        planes[tile + AT_SCRATCH + p] = np.float32(1.0)
     for n in range(order.shape[0]):
         i = order[n]
-        if touching >> i & 1 == 0 or _cover(k, planes, painted, i, x0, y0, cells) == 0:
+        if touching >> i & 1 == 0 or _cover(tile, planes, painted, i, x0, y0, cells) == 0:
             continue
         if flat[i]:
-            _cut_ends(k, planes, painted, i, x0, y0)
-        open_pixels = np.int32(0)
-        for p in range(TILE_PIXELS):
-            through, cover = planes[k, SCRATCH, p], planes[k, SCRATCH_2, p]
-            planes[k, LIGHT, p] += through * cover * surfaces[i, cells[p]]
-            planes[k, SCRATCH, p] = through * (np.float32(1.0) - cover)
-            open_pixels += np.int32(1) if planes[k, SCRATCH, p] > np.float32(0.0) else np.int32(0)
-        if open_pixels == 0:
+            _cut_ends(tile, planes, painted, i, x0, y0)
+        if _lay(tile, planes, surfaces, np.uint64(i) * _SURFACE, cells) == 0:
             break
-    for p in range(TILE_PIXELS):
-        light = planes[k, LIGHT, p] + planes[k, SCRATCH, p] * planes[k, BACKGROUND, p]
-        planes[k, LIGHT, p] = light
-        planes[k, FLICKER, p] = planes[k, SCRATCH, p] * planes[k, LAMP, p]
-        at = light * np.float32((TABLE_SIZE - 1) / TABLE_MAX)
-        cell = min(np.int32(at), np.int32(TABLE_SIZE - 2))
-        part = at - np.float32(cell)
-        planes[k, TARGET, p] = tables[0, cell] + part * (tables[0, cell + 1] - tables[0, cell])
-        planes[k, GAIN, p] = tables[1, cell]
+    _finish(tile, planes, tables, cells)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _cover(k: int, planes: Float32, painted: Float32, i: int, x0: np.float32, y0: np.float32, cells: Int32) -> int:
-    """Coverage (into SCRATCH_2) of tile k's pixels by capsule i, and their cells in its texture; returns how many are covered at all."""
+def _cover(tile: int, planes: Float32, painted: Float32, i: int, x0: np.float32, y0: np.float32, cells: Int32) -> int:
+    """Coverage (into SCRATCH_2) of the pixels by capsule i, and their cells in its texture; returns how many are covered at all."""
     zero, half, one = np.float32(0.0), np.float32(0.5), np.float32(1.0)
     ax, ay, ra = painted[i, 0] - x0, painted[i, 1] - y0, painted[i, 2]
     ex, ey, dr = painted[i, 3] - x0 - ax, painted[i, 4] - y0 - ay, painted[i, 5] - ra
@@ -232,26 +232,66 @@ def _cover(k: int, planes: Float32, painted: Float32, i: int, x0: np.float32, y0
     inverse_length = half * np.sqrt(inverse)
     along, across = np.float32(TEXTURE_ALONG - 1), np.float32(TEXTURE_ACROSS - 1)
     inside = np.int32(0)
-    for p in range(TILE_PIXELS):
+    for p in range(PIXELS):
         px, py = np.float32(np.int32(p) & np.int32(TILE - 1)) - ax, np.float32(np.int32(p) // np.int32(TILE)) - ay
         t = min(max((px * ex + py * ey) * inverse, zero), one)
         qx, qy, radius = px - t * ex, py - t * ey, ra + t * dr
         share = min(max(radius + half - np.sqrt(qx * qx + qy * qy), zero), one)
         side = min(max(half + (py * ex - px * ey) * inverse_length / radius, zero), one)
-        planes[k, SCRATCH_2, p] = share
+        planes[tile + AT_SCRATCH_2 + p] = share
         cells[p] = np.int32(t * along + half) * np.int32(TEXTURE_ACROSS) + np.int32(side * across + half)
-        inside += np.int32(1) if share > zero else np.int32(0)
+        inside = np.int32(inside + (np.int32(1) if share > zero else np.int32(0)))
     return int(inside)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _cut_ends(k: int, planes: Float32, painted: Float32, i: int, x0: np.float32, y0: np.float32) -> None:
-    """Take from the coverage (in SCRATCH_2) of tile k by capsule i what lies beyond the segment's ends: leaves a rectangle."""
+def _cut_ends(tile: int, planes: Float32, painted: Float32, i: int, x0: np.float32, y0: np.float32) -> None:
+    """Take from the coverage (in SCRATCH_2) by capsule i what lies beyond the segment's ends: leaves a rectangle."""
     zero, half, one = np.float32(0.0), np.float32(0.5), np.float32(1.0)
     ax, ay = painted[i, 0] - x0, painted[i, 1] - y0
     ex, ey = painted[i, 3] - x0 - ax, painted[i, 4] - y0 - ay
     length = np.sqrt(ex * ex + ey * ey + np.float32(1e-6))
-    for p in range(TILE_PIXELS):
+    for p in range(PIXELS):
         px, py = np.float32(np.int32(p) & np.int32(TILE - 1)) - ax, np.float32(np.int32(p) // np.int32(TILE)) - ay
         along = (px * ex + py * ey) / length
-        planes[k, SCRATCH_2, p] *= min(max(min(along, length - along) + half, zero), one)
+        planes[tile + AT_SCRATCH_2 + p] *= min(max(min(along, length - along) + half, zero), one)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _lay(tile: int, planes: Float32, surfaces: Float32, surface: int, cells: Int32) -> int:
+    """Lay the capsule whose texture begins at `surface` under what is painted; returns how many pixels still show what is behind."""
+    zero, one = np.float32(0.0), np.float32(1.0)
+    for p in range(PIXELS):
+        planes[tile + AT_SCRATCH_3 + p] = surfaces[surface + np.uint64(np.uint32(cells[p]))]
+    still_open = np.int32(0)
+    for p in range(PIXELS):
+        through, cover = planes[tile + AT_SCRATCH + p], planes[tile + AT_SCRATCH_2 + p]
+        planes[tile + AT_LIGHT + p] += through * cover * planes[tile + AT_SCRATCH_3 + p]
+        rest = through * (one - cover)
+        planes[tile + AT_SCRATCH + p] = rest
+        still_open = np.int32(still_open + (np.int32(1) if rest > zero else np.int32(0)))
+    return int(still_open)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _finish(tile: int, planes: Float32, tables: Float32, cells: Int32) -> None:
+    """Lay the background under all, and look up the logarithm and the photoreceptor's gain."""
+    last = np.int32(TABLE_SIZE - 2)
+    for p in range(PIXELS):
+        through = planes[tile + AT_SCRATCH + p]
+        light = planes[tile + AT_LIGHT + p] + through * planes[tile + AT_BACKGROUND + p]
+        planes[tile + AT_LIGHT + p] = light
+        planes[tile + AT_FLICKER + p] = through * planes[tile + AT_LAMP + p]
+        at = light * np.float32((TABLE_SIZE - 1) / TABLE_MAX)
+        cell = np.int32(at)
+        cell = cell if cell < last else last
+        cells[p] = cell
+        planes[tile + AT_SCRATCH_3 + p] = at - np.float32(cell)
+    for p in range(PIXELS):
+        place = np.uint64(np.uint32(cells[p]))
+        planes[tile + AT_TARGET + p] = tables[place]
+        planes[tile + AT_SCRATCH_2 + p] = tables[place + _ONE]
+        planes[tile + AT_GAIN + p] = tables[place + _TABLE_SIZE]
+    for p in range(PIXELS):
+        low = planes[tile + AT_TARGET + p]
+        planes[tile + AT_TARGET + p] = low + planes[tile + AT_SCRATCH_3 + p] * (planes[tile + AT_SCRATCH_2 + p] - low)

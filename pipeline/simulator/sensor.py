@@ -30,12 +30,21 @@ from numba import njit
 from pipeline.simulator.draw import Draw
 from pipeline.simulator.ranges import SensorRanges
 from pipeline.simulator.render import (
+    AT_FLICKER,
+    AT_GAIN,
+    AT_LEVEL,
+    AT_PHOTO,
+    AT_SCRATCH,
+    AT_SCRATCH_2,
+    AT_TARGET,
+    AT_THETA_OFF,
+    AT_THETA_ON,
     FLICKER,
-    GAIN,
     LAMP,
     LEVEL,
     LIGHT,
     PHOTO,
+    PIXELS,
     SCRATCH,
     TABLE_MAX,
     TABLE_SIZE,
@@ -44,6 +53,7 @@ from pipeline.simulator.render import (
     THETA_ON,
     TILE,
     TILE_PIXELS,
+    TILE_SIZE,
     Canvas,
     Flags,
     Float32,
@@ -54,6 +64,7 @@ from pipeline.simulator.render import (
     place,
 )
 
+_ONE = np.uint64(1)
 STEP_US = 2000
 """Time step of picture and pixels: 500 Hz."""
 SETTLED = np.float32(1e-3)
@@ -166,10 +177,9 @@ def settle(canvas: Canvas, pixels: Pixels, view: View) -> None:
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def _paint_all(canvas: Canvas, order: Int64) -> None:
+    planes, surfaces, tables = canvas.planes.reshape(-1), canvas.surfaces.reshape(-1), canvas.tables.reshape(-1)
     for k in range(canvas.mask.shape[0]):
-        paint(
-            k, canvas.planes, canvas.mask[k], order, canvas.pose, canvas.surfaces, canvas.tables, canvas.cells, canvas.flat, canvas.columns
-        )
+        paint(k, planes, canvas.mask[k], order, canvas.pose, surfaces, tables, canvas.cells, canvas.flat, canvas.columns)
         canvas.dirty[k] = 0
 
 
@@ -190,7 +200,8 @@ def run_steps(
     the size thins the noise where it is bright.
     """
     poses, orders, shifts, waves, seen = view.poses, view.orders, view.shifts, view.waves, canvas.panorama
-    planes, surfaces, tables, mask, dirty, painted = canvas.planes, canvas.surfaces, canvas.tables, canvas.mask, canvas.dirty, canvas.pose
+    planes, mask, dirty, painted = canvas.planes, canvas.mask, canvas.dirty, canvas.pose
+    every, surfaces, tables = planes.reshape(-1), canvas.surfaces.reshape(-1), canvas.tables.reshape(-1)
     cells, flat, columns, leak, refractory = canvas.cells, canvas.flat, canvas.columns, pixels.leak, pixels.refractory_us
     armed, held, due, busy, lit, batch, slots = pixels.armed, pixels.held, pixels.due, pixels.busy, pixels.lit, pixels.batch, pixels.slots
     written, upcoming = 0, 0
@@ -203,10 +214,10 @@ def run_steps(
         common = wave * np.float32(pixels.mains)
         for k in range(mask.shape[0]):
             if dirty[k]:
-                paint(k, planes, mask[k], orders[step], painted, surfaces, tables, cells, flat, columns)
+                paint(k, every, mask[k], orders[step], painted, surfaces, tables, cells, flat, columns)
                 dirty[k], busy[k] = 0, 1
             if busy[k] or lit[k] or due[k] < t0 + STEP_US:
-                count = _visit(k, float(t0), common, wave, planes, armed, held, due, busy, batch, leak, refractory, count)
+                count = _visit(k, float(t0), common, wave, planes, every, cells, armed, held, due, busy, batch, leak, refractory, count)
         while upcoming < noise_us.shape[0] and noise_us[upcoming] < t0 + STEP_US:
             moment, where = noise_us[upcoming], noise_place[upcoming]
             if _noise_fires(moment, where, noise_mark[upcoming], planes, armed, held, busy, leak, refractory) and count < batch.shape[0]:
@@ -232,6 +243,8 @@ def _visit(
     common: np.float32,
     wave: np.float32,
     planes: Float32,
+    every: Float32,
+    fires: Int32,
     armed: Moments,
     held: Moments,
     due: Moments,
@@ -243,24 +256,15 @@ def _visit(
 ) -> int:
     """One step of the 64 pixels of tile k; returns the number of events in the batch.
 
-    Log intensity is the picture's plus `common` and, where a lamp is seen, its depth times `wave`.
-    The first loop has no branches, so that it compiles to vector instructions; most tiles in most steps need no more.
+    Log intensity is the picture's plus `common` and, where a lamp is seen, its depth times `wave`. `every` is `planes`, flattened.
     """
-    t1, one, zero = t0 + STEP_US, np.int32(1), np.int32(0)
+    t1 = t0 + STEP_US
     leak0, leak1 = np.float32(leak * t0), np.float32(leak * t1)
-    moving, firing = zero, zero
-    for i in range(TILE_PIXELS):
-        target, before = planes[k, TARGET, i] + common + wave * planes[k, FLICKER, i], planes[k, PHOTO, i]
-        after = before + planes[k, GAIN, i] * (target - before)
-        after = target if abs(target - after) < SETTLED else after
-        planes[k, SCRATCH, i], planes[k, PHOTO, i] = before, after
-        moving += one if after != target else zero
-        change = after + leak1 - planes[k, LEVEL, i]
-        firing += one if (change >= planes[k, THETA_ON, i]) | (change <= -planes[k, THETA_OFF, i]) else zero
+    moving, firing = _receive(np.uint64(k) * TILE_SIZE, common, wave, leak1, every, fires)
     if firing > 0 or held[k] >= t0:
         for i in range(TILE_PIXELS):
             ready = armed[k, i]
-            if ready >= t1:
+            if ready >= t1 or (ready < t0 and fires[i] == 0):
                 continue
             v0, v1 = planes[k, SCRATCH, i] + leak0, planes[k, PHOTO, i] + leak1
             if ready >= t0:
@@ -270,17 +274,44 @@ def _visit(
                 count = _fire(k, i, t0, v0, v1, planes, armed, held, batch, refractory, count)
     busy[k] = moving > 0 or held[k] >= t1
     if not busy[k]:
-        due[k] = t1 + _margin(k, planes, leak1) / leak if leak > 0.0 else NEVER
+        due[k] = t1 + _margin(np.uint64(k) * TILE_SIZE, every, leak1) / leak if leak > 0.0 else NEVER
     return count
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _margin(k: int, planes: Float32, leaked: np.float32) -> float:
-    """How far the remembered level may sink before the first pixel of tile k makes an ON event, log units."""
-    margin = np.float32(1e9)
-    for i in range(TILE_PIXELS):
-        margin = min(margin, planes[k, THETA_ON, i] - (planes[k, PHOTO, i] + leaked - planes[k, LEVEL, i]))
-    return float(max(margin, np.float32(0.0)))
+def _receive(tile: int, common: np.float32, wave: np.float32, leak1: np.float32, every: Float32, fires: Int32) -> tuple[int, int]:
+    """Move the photoreceptors of a tile by a step, the former state going to SCRATCH, and mark in `fires` what crosses a threshold.
+
+    Returns how many have not arrived and how many cross. No branches: it compiles to vector instructions, and most tiles need no more.
+    """
+    one, zero = np.int32(1), np.int32(0)
+    moving, firing = zero, zero
+    for i in range(PIXELS):
+        target, before = every[tile + AT_TARGET + i] + common + wave * every[tile + AT_FLICKER + i], every[tile + AT_PHOTO + i]
+        after = before + every[tile + AT_GAIN + i] * (target - before)
+        after = target if abs(target - after) < SETTLED else after
+        every[tile + AT_SCRATCH + i] = before
+        every[tile + AT_PHOTO + i] = after
+        moving = np.int32(moving + (one if after != target else zero))
+        change = after + leak1 - every[tile + AT_LEVEL + i]
+        crosses = one if (change >= every[tile + AT_THETA_ON + i]) | (change <= -every[tile + AT_THETA_OFF + i]) else zero
+        fires[i] = crosses
+        firing = np.int32(firing + crosses)
+    return int(moving), int(firing)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _margin(tile: int, every: Float32, leaked: np.float32) -> float:
+    """How far the remembered level may sink before the first pixel of a tile makes an ON event, log units."""
+    for i in range(PIXELS):
+        every[tile + AT_SCRATCH_2 + i] = every[tile + AT_THETA_ON + i] - (every[tile + AT_PHOTO + i] + leaked - every[tile + AT_LEVEL + i])
+    half = PIXELS
+    while half > _ONE:  # the least by halving, which needs no order of evaluation and so can use vector instructions
+        half = half >> _ONE
+        for i in range(half):
+            one, other = every[tile + AT_SCRATCH_2 + i], every[tile + AT_SCRATCH_2 + half + i]
+            every[tile + AT_SCRATCH_2 + i] = one if one < other else other
+    return float(max(every[tile + AT_SCRATCH_2], np.float32(0.0)))
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
