@@ -10,7 +10,7 @@ PANELS = (("loss",), ("accuracy", "perplexity"), ("activity",), ("rate",))
 
 
 def curves(folder: Path, picture: Path) -> None:
-    """Draw ``log.csv`` of the run in `folder` to `picture` (the ending decides the format). UserError where there is none, or no matplotlib."""
+    """Draw ``log.csv`` of the run in `folder` to `picture`, whose ending decides the format. UserError without a log or matplotlib."""
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
