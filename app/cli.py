@@ -27,6 +27,7 @@ COMMANDS = {
     "evaluate": "measure a network on data",
     "chat": "talk with the language model in the terminal",
     "compile": "place networks on the chip, and write what it is sent",
+    "verify": "prove that the chip's firmware computes what the host computes",
     "bench": "measure speed on this machine and print the figures",
     "doctor": "look for what is missing or wrong here, and name the mend",
 }

@@ -1,7 +1,9 @@
-"""Emulated Cortex-M4F cores with the memory and the devices of a PE (firmware/platform_emulated.c), on unicorn.
+"""An emulated Cortex-M4F with the memory and the devices of a PE (firmware/platform_emulated.c), on unicorn.
 
-Memory is shared with numpy: a PE's SRAM and its packet sender are rows of two arrays, so regions are written, events delivered and signals
-read without copying through the emulator. Code may only be executed and read, data not executed; any other access ends the run with a fault.
+One core plays many PEs in turn. A PE is nothing but its memory and its timer while it sleeps, so whoever has work is copied into the core's
+memory, woken, run until it sleeps again, and copied back. That takes some microseconds, and the translated code stays warm in the caches;
+a core for every PE of a chip was slower, and took 3 MB and 20 ms each to make. Code may only be executed and read, data not executed; any
+other access ends the run with a fault.
 
 **Time.** A hook on basic blocks adds up instructions and clock cycles (models/chip/cycles.py), and the emulated timer reads that sum: the
 firmware sees time pass, writes how much was left (TIME_DONE) and finds its own missed deadlines. Hooks and timer are compiled, because a
@@ -18,7 +20,7 @@ import numpy as np
 from numba import carray, cfunc, types
 
 from models.chip.cycles import CYCLES_SHIFT, running_sum
-from models.chip.layout import CODE_BYTES, ERROR_LOG_ADDRESS, MEMORY_BYTES, Words
+from models.chip.layout import CODE_BYTES, ERROR_LOG_ADDRESS, ERROR_LOG_BYTES, MEMORY_BYTES, RECEIVE_ADDRESS, Words
 from pipeline.errors import UserError
 
 try:
@@ -43,7 +45,11 @@ TIMER_RUNS = 0xE2
 WFI_BYTES = 2
 NOWHERE = 0xFFFFFFFE
 """No code is there. Unicorn translates the code at the address where it is to stop anew in every run, so runs stop at a WFI instead."""
-SENDER_TICK, SENDER_COUNT, SENDER_EVENTS = 0, 1, 2
+VECTORS = 32
+SENDER_TICK, SENDER_COUNT = 0, 1
+"""Words of the packet sender; the events follow."""
+RECEIVED = RECEIVE_ADDRESS // 4
+"""Word of the receive buffer: count, and the events."""
 
 _ELAPSED, _LOAD, _CONTROL, _SUM = 0, 1, 2, 3
 """Words of a core's clock: cycles << 32 | instructions since the interrupt, timer registers, and then the running sum of its code."""
@@ -85,42 +91,75 @@ class ChipFault(RuntimeError):
     """A PE stopped: an access outside its memory, an instruction that is none, or a failure that the firmware reports."""
 
 
-def _pages(rows: int, size: int) -> Words:
-    """Zeros [rows, size / 4], every row at the start of a page."""
-    spare = np.zeros(rows * size // 4 + PAGE // 4, np.uint32)
+def _pages(size: int) -> Words:
+    """Zeros [size / 4] from the start of a page on."""
+    spare = np.zeros((size + PAGE) // 4, np.uint32)
     start = -spare.ctypes.data % PAGE // 4
-    return spare[start : start + rows * size // 4].reshape(rows, size // 4)
+    return spare[start : start + size // 4]
 
 
-class Cores:
-    """`count` PEs with one firmware image, asleep after `boot`. One core is for one thread at a time."""
+class Sleeper:
+    """A PE between two interrupts: what has to be kept of it."""
 
-    def __init__(self, image: bytes, count: int) -> None:
-        self.memory = _pages(count, MEMORY_BYTES)
-        """uint32 [count, 32768]: the SRAM of every PE."""
-        self.sender = _pages(count, SENDER_BYTES)
-        """uint32 [count, ...]: tick, count of events sent, events."""
-        self._system = _pages(count, PAGE)
-        self._clocks = np.zeros((count, _SUM + _CODE_POINTS), np.int64)
+    def __init__(self, memory: Words, sent: Words, end: int, constant: tuple[int, int] = (0, 0)) -> None:
+        """`end` is the first byte behind its regions, `constant` the span of bytes in them that the firmware only reads."""
+        self.memory = memory
+        """uint32 [32768]: the SRAM."""
+        self.sent = sent
+        """uint32 [1 + SEND_CAPACITY]: count of the events sent in the last turn, and the events."""
+        self.timer = (0, 0)
+        """Load and control register."""
+        first, last = constant if any(constant) else (end, end)
+        self._kept = [(CODE_BYTES // 4, RECEIVED + 1), (ERROR_LOG_ADDRESS // 4, first // 4), (last // 4, end // 4)]
+        self._end = end // 4
+
+    def enter(self, memory: Words) -> None:
+        """Copy what the firmware may read into a core's `memory`."""
+        received = RECEIVED + 1 + int(self.memory[RECEIVED])
+        for first, last in ((CODE_BYTES // 4, received), (ERROR_LOG_ADDRESS // 4, self._end)):
+            memory[first:last] = self.memory[first:last]
+
+    def leave(self, memory: Words) -> None:
+        """Copy what the firmware may have written back from a core's `memory`."""
+        for first, last in self._kept:
+            self.memory[first:last] = memory[first:last]
+
+    @property
+    def timer_runs(self) -> bool:
+        """Whether the firmware has started its timer."""
+        return self.timer[1] == TIMER_RUNS
+
+    @property
+    def error_log(self) -> str:
+        """What the PE has written to its error log."""
+        count = min(int(self.memory[ERROR_LOG_ADDRESS // 4]), ERROR_LOG_BYTES - 4)
+        text = self.memory.view(np.uint8)[ERROR_LOG_ADDRESS + 4 : ERROR_LOG_ADDRESS + 4 + count]
+        return text.tobytes().decode("ascii", "replace")
+
+
+class Core:
+    """A core with one firmware image, for one thread at a time."""
+
+    def __init__(self, image: bytes) -> None:
+        self.memory, self._sender, self._system = _pages(MEMORY_BYTES), _pages(SENDER_BYTES), _pages(PAGE)
+        self.memory.view(np.uint8)[: len(image)] = np.frombuffer(image, np.uint8)
+        self._vectors = self.memory[:VECTORS].tolist()
         code = running_sum(image)
-        self._clocks[:, _SUM : _SUM + code.size] = code
-        self._clocks[:, _SUM + code.size :] = code[-1]
-        self.memory.view(np.uint8)[:, : len(image)] = np.frombuffer(image, np.uint8)
-        self._vectors = self.memory[0, :32].copy()
-        self._engines = [self._engine(core) for core in range(count)]
-        self._idle = [0] * count
-        self._registers = (ctypes.c_uint32(0), ctypes.c_uint32(0))
+        self._clock = np.full(_SUM + _CODE_POINTS, code[-1], np.int64)
+        self._clock[_SUM : _SUM + code.size] = code
+        self._idle = NOWHERE
+        self._engine = self._made()
 
-    def _engine(self, core: int) -> Any:
+    def _made(self) -> Any:
         engine = unicorn.Uc(unicorn_const.UC_ARCH_ARM, unicorn_const.UC_MODE_THUMB | unicorn_const.UC_MODE_MCLASS)
         engine.ctl_set_cpu_model(arm_const.UC_CPU_ARM_CORTEX_M4)
         read, write, run = unicorn_const.UC_PROT_READ, unicorn_const.UC_PROT_WRITE, unicorn_const.UC_PROT_EXEC
-        base = self.memory[core].ctypes.data
+        base = self.memory.ctypes.data
         engine.mem_map_ptr(0, CODE_BYTES, read | run, base)
         engine.mem_map_ptr(CODE_BYTES, MEMORY_BYTES - CODE_BYTES, read | write, base + CODE_BYTES)
-        engine.mem_map_ptr(SENDER, SENDER_BYTES, read | write, self.sender[core].ctypes.data)
-        engine.mem_map_ptr(SYSTEM, PAGE, read | write, self._system[core].ctypes.data)
-        clock = ctypes.c_void_p(self._clocks[core].ctypes.data)
+        engine.mem_map_ptr(SENDER, SENDER_BYTES, read | write, self._sender.ctypes.data)
+        engine.mem_map_ptr(SYSTEM, PAGE, read | write, self._system.ctypes.data)
+        clock = ctypes.c_void_p(self._clock.ctypes.data)
         handle, anywhere = ctypes.c_size_t(), (ctypes.c_uint64(1), ctypes.c_uint64(0))
         hook = ctypes.cast(_block.address, ctypes.c_void_p)
         _check(uclib.uc_hook_add(engine._uch, ctypes.byref(handle), unicorn_const.UC_HOOK_BLOCK, hook, clock, *anywhere))
@@ -128,41 +167,43 @@ class Cores:
         _check(uclib.uc_mmio_map(engine._uch, ctypes.c_uint64(TIMER), ctypes.c_size_t(PAGE), read_call, clock, write_call, clock))
         return engine
 
-    def boot(self, core: int) -> None:
-        """Run the firmware from reset until it sleeps. ChipFault if it does not, or has not enabled the FPU."""
-        self._run(core, RESET_VECTOR, NOWHERE)
-        self._idle[core] = self._engines[core].reg_read(arm_const.UC_ARM_REG_PC) - WFI_BYTES
-        if self._system[core, CPACR] & FPU_FULL_ACCESS != FPU_FULL_ACCESS:
+    def boot(self, sleeper: Sleeper) -> None:
+        """Run the firmware from reset until it sleeps. ChipFault if it does not, or has not enabled the FPU, or reports an error."""
+        self._system[:] = 0
+        self._idle = NOWHERE
+        self.interrupt(sleeper, RESET_VECTOR)
+        self._idle = self._engine.reg_read(arm_const.UC_ARM_REG_PC) - WFI_BYTES
+        if self._system[CPACR] & FPU_FULL_ACCESS != FPU_FULL_ACCESS:
             raise ChipFault("the firmware did not enable the FPU")
-        if self.error_log(core):
-            raise ChipFault(self.error_log(core))
+        if sleeper.error_log:
+            raise ChipFault(sleeper.error_log.strip())
 
-    def interrupt(self, core: int, vector: int) -> tuple[int, int]:
-        """Deliver an interrupt and run until the PE sleeps again: (instructions, clock cycles). ChipFault if it never does."""
-        return self._run(core, vector, self._idle[core])
-
-    def timer_runs(self, core: int) -> bool:
-        """Whether the firmware has started its timer."""
-        return bool(self._clocks[core, _CONTROL] == TIMER_RUNS)
-
-    def error_log(self, core: int) -> str:
-        """What the PE has written to its error log."""
-        count = int(self.memory[core, ERROR_LOG_ADDRESS // 4])
-        return self.memory[core].view(np.uint8)[ERROR_LOG_ADDRESS + 4 : ERROR_LOG_ADDRESS + 4 + count].tobytes().decode("ascii", "replace")
-
-    def _run(self, core: int, vector: int, back: int) -> tuple[int, int]:
-        """Call the handler of `vector`, which returns to `back`, and run until the next WFI."""
-        engine, clock = self._engines[core], self._clocks[core]
-        clock[_ELAPSED] = 0
-        stack, link = ctypes.c_uint32(STACK_TOP), ctypes.c_uint32(back | 1)
-        uclib.uc_reg_write(engine._uch, arm_const.UC_ARM_REG_SP, ctypes.byref(stack))
-        uclib.uc_reg_write(engine._uch, arm_const.UC_ARM_REG_LR, ctypes.byref(link))
-        status = uclib.uc_emu_start(engine._uch, ctypes.c_uint64(int(self._vectors[vector])), ctypes.c_uint64(NOWHERE), 0, 0)
-        if status != unicorn_const.UC_ERR_OK:
-            where = engine.reg_read(arm_const.UC_ARM_REG_PC)
-            raise ChipFault(f"{unicorn.UcError(status)} at {where:#x}; {self.error_log(core) or 'its error log is empty'}")
+    def interrupt(self, sleeper: Sleeper, vector: int, tick: int = 0) -> tuple[int, int]:
+        """Wake a PE with an interrupt, and run it until it sleeps: (instructions, clock cycles). ChipFault where it cannot go on."""
+        clock, sender = self._clock, self._sender
+        sleeper.enter(self.memory)
+        clock[:_SUM] = 0, *sleeper.timer
+        sender[SENDER_TICK], sender[SENDER_COUNT] = tick, 0
+        fault = self._run(self._vectors[vector])
+        sleeper.leave(self.memory)
+        if fault is not None:
+            raise ChipFault(f"{fault}; {sleeper.error_log.strip() or 'its error log is empty'}")
+        sleeper.timer = int(clock[_LOAD]), int(clock[_CONTROL])
+        count = int(sender[SENDER_COUNT])
+        sleeper.sent[: 1 + count] = sender[SENDER_COUNT : SENDER_COUNT + 1 + count]
         elapsed = int(clock[_ELAPSED])
         return elapsed & (1 << CYCLES_SHIFT) - 1, elapsed >> CYCLES_SHIFT
+
+    def _run(self, handler: int) -> str | None:
+        """Call `handler`, as if from the WFI where the program sleeps, and run until it sleeps again; what went wrong."""
+        engine = self._engine
+        stack, link = ctypes.c_uint32(STACK_TOP), ctypes.c_uint32(self._idle | 1)
+        uclib.uc_reg_write(engine._uch, arm_const.UC_ARM_REG_SP, ctypes.byref(stack))
+        uclib.uc_reg_write(engine._uch, arm_const.UC_ARM_REG_LR, ctypes.byref(link))
+        status = uclib.uc_emu_start(engine._uch, ctypes.c_uint64(handler), ctypes.c_uint64(NOWHERE), 0, 0)
+        if status == unicorn_const.UC_ERR_OK:
+            return None
+        return f"{unicorn.UcError(status)} at {engine.reg_read(arm_const.UC_ARM_REG_PC):#x}"
 
 
 def _check(status: int) -> None:

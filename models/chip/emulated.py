@@ -4,6 +4,8 @@ A step writes the input into the memory of the source PE, gives the network as m
 PEs of the read-out. Everything between is done by the firmware. State is what a board would be sent and asked for: the state regions.
 """
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -33,7 +35,7 @@ class Network(NetworkOnChip):
         self._layers = [self.of(Role.EGRU, first + index) for index in range(len(self.plan.layers))]
         self._readout = self.of(Role.READOUT)
         self._leaky = bool(chip.words(self._readout[0], Region.PARAMETERS)[4])
-        self._row_lengths = [self._lengths(group, len(group) and self._projections(group[0])) for group in [*self._layers, self._readout]]
+        self._row_lengths = [self._lengths(group) for group in [*self._layers, self._readout]]
 
     @property
     def activity(self) -> tuple[float, ...]:
@@ -51,9 +53,7 @@ class Network(NetworkOnChip):
     @state.setter
     def state(self, state: State) -> None:
         """Continue from `state`, which is copied. ValueError if it is of a network of other sizes."""
-        mine = self.state
-        shapes = [[part.shape for part in (*each.h, *each.y, each.o)] for each in (mine, state)]
-        if shapes[0] != shapes[1]:
+        if _shapes(self.state) != _shapes(state):
             raise ValueError("the state is of a network of other sizes")
         self.restart(lambda: self._write(state))
 
@@ -127,20 +127,19 @@ class Network(NetworkOnChip):
     def _layer_signals(self, layer: int) -> LayerSignals:
         group = self._layers[layer]
         rows = [self._joined(group, Region.SIGNALS, row) for row in range(16)]
-        gates = [np.concatenate(rows[3 * index : 3 * index + 3]) for index in range(4)]
+        sums_x, sums_y, a, q = (np.concatenate(rows[3 * index : 3 * index + 3]) for index in range(4))
+        z, r, g, c = rows[12:]
         h = np.concatenate([self._h(index) for index in group])
-        return LayerSignals(*gates, *rows[12:], self._outputs(layer).astype(np.int32), h)
+        return LayerSignals(sums_x, sums_y, a, q, z, r, g, c, self._outputs(layer).astype(np.int32), h)
 
-    def _projections(self, index: int) -> int:
-        return int(self.chip.words(index, Region.PARAMETERS)[2])
-
-    def _lengths(self, group: list[int], projections: int) -> list[npt.NDArray[np.int64]]:
+    def _lengths(self, group: list[int]) -> list[npt.NDArray[np.int64]]:
         """[K] weights other than 0 that a source reaches on all PEs of a group, for every projection."""
-        return [sum((self._row_weights(index, which) for index in group), np.int64(0)) for which in range(projections)]  # type: ignore[misc]
+        projections = int(self.chip.words(group[0], Region.PARAMETERS)[2])
+        return [np.sum([self._row_weights(index, which) for index in group], axis=0) for which in range(projections)]
 
     def _row_weights(self, index: int, which: int) -> npt.NDArray[np.int64]:
         _, count, columns, starts, rows, _ = self.chip.words(index, Region.PROJECTIONS)[6 * which : 6 * which + 6].tolist()
-        memory = self.chip.cores.memory[index]
+        memory = self.chip.memory[index]
         if columns:
             dense = memory[rows // 4 : (rows + count * columns) // 4].view(np.int8).reshape(count, columns)
             return np.count_nonzero(dense, 1).astype(np.int64)
@@ -148,6 +147,11 @@ class Network(NetworkOnChip):
         weights = memory[rows // 4 : rows // 4 + first[-1]].view(np.int8)[1::2] != 0
         filled = np.concatenate([[0], np.cumsum(weights)])
         return np.diff(filled[2 * first])
+
+
+def _shapes(state: State) -> list[tuple[int, ...]]:
+    parts: list[npt.NDArray[Any]] = [*state.h, *state.y, state.o]
+    return [part.shape for part in parts]
 
 
 class GestureNetwork(Network):
@@ -163,7 +167,7 @@ class GestureNetwork(Network):
             raise ValueError(f"the counts are {counts.dtype}{list(counts.shape)}, not {self.plan.inputs} numbers of uint16")
         flat = counts.reshape(-1)
         pixels = np.flatnonzero(flat)
-        return self._advance(pixels.astype(np.uint32) << 16 | flat[pixels])
+        return self._advance((pixels << 16 | flat[pixels]).astype(np.uint32))
 
 
 class LanguageNetwork(Network):

@@ -4,35 +4,24 @@ The emulator knows the chip, not the networks: it loads what the plan sends, sta
 sent in one tick to everybody whom the routes name before the next, and counts instructions and clock cycles. What a network computes
 happens in the C program alone.
 
-**Only PEs with something to do run.** A PE whose turn it is not wakes, looks at the clock and sleeps again, some 19 instructions that change
+**Only PEs with something to do run.** A PE whose turn it is not wakes, looks at the clock and sleeps again, 19 instructions that change
 nothing; those ticks are skipped. Two networks share no PE, so each has a tick of its own and may run in a thread of its own.
 
 **Time.** `Load` holds what the PE that took longest needed in the last step's ticks, from which follows whether the deadline, the tick,
 would be met at either of the chip's clocks. The firmware's own verdict, from the emulated timer, is in its counters.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from models.chip.cores import (
-    RESTART_VECTOR,
-    SEND_CAPACITY,
-    SENDER_COUNT,
-    SENDER_EVENTS,
-    SENDER_TICK,
-    START_VECTOR,
-    TIMER_VECTOR,
-    ChipFault,
-    Cores,
-)
-from models.chip.layout import RECEIVE_ADDRESS, RECEIVE_CAPACITY, Counter, Region, Role, Words
+from models.chip.cores import RECEIVED, RESTART_VECTOR, SEND_CAPACITY, START_VECTOR, TIMER_VECTOR, ChipFault, Core, Sleeper
+from models.chip.layout import MEMORY_BYTES, RECEIVE_CAPACITY, SPECIFICATION_ADDRESS, Counter, Region, Role, Words
 from models.chip.plan import ElementPlan, Plan
-
-_RECEIVED = RECEIVE_ADDRESS // 4
 
 Indices = npt.NDArray[np.int32]
 
@@ -59,83 +48,99 @@ class Load:
 
 @njit(cache=True, nogil=True)
 def deliver(
-    sender: Words,
-    senders: Indices,
-    keys: Words,
-    masks: Words,
-    first: Indices,
-    targets: Indices,
-    memory: Words,
-    received: int,
-    capacity: int,
+    sent: Words, senders: Indices, keys: Words, masks: Words, first: Indices, targets: Indices, memory: Words, capacity: int
 ) -> tuple[int, int, int]:
-    """Hand every event that the PEs `senders` sent to the listeners of the first route whose key it has, and empty the senders.
+    """Hand every event that the PEs `senders` sent to the listeners of the first route whose key it has, and forget it.
 
-    Returns (events, events without a route, deliveries that found the receive buffer full).
+    `sent` [PEs, ...] holds counts and events, `memory` [PEs, ...] the receive buffers of `capacity` events, route i leads to
+    `targets[first[i]:first[i + 1]]`. Returns (events, events without a route, deliveries that found the receive buffer full).
     """
     events = lost = full = 0
     for pe in senders:
-        count = sender[pe, SENDER_COUNT]
-        for index in range(SENDER_EVENTS, SENDER_EVENTS + count):
-            event = sender[pe, index]
+        count = sent[pe, 0]
+        for event in sent[pe, 1 : 1 + count]:
             route = 0
             while route < keys.size and event & masks[route] != keys[route]:
                 route += 1
             lost += route == keys.size
             for place in range(first[route], first[min(route + 1, keys.size)]):
-                held = memory[targets[place], received]
-                if held < capacity:
-                    memory[targets[place], received + 1 + held] = event
-                    memory[targets[place], received] = held + 1
+                buffer = memory[targets[place], RECEIVED:]
+                if buffer[0] < capacity:
+                    buffer[0] += 1
+                    buffer[buffer[0]] = event
                 else:
                     full += 1
         events += count
-        sender[pe, SENDER_COUNT] = 0
+        sent[pe, 0] = 0
     return events, lost, full
 
 
 @njit(cache=True, nogil=True)
-def scatter(sender: Words, senders: Indices, first: int, x: npt.NDArray[np.int32]) -> None:
-    """x [K] = the values of the events that the PEs `senders` are sending, by source; `first` is the key of the first source."""
+def scatter(sent: Words, senders: Indices, first: int, x: npt.NDArray[np.int32]) -> None:
+    """x [K] = the values of the events that the PEs `senders` sent, by source; `first` is the key of the first source."""
     x[:] = 0
     for pe in senders:
-        for index in range(SENDER_EVENTS, SENDER_EVENTS + sender[pe, SENDER_COUNT]):
-            event = sender[pe, index]
+        for event in sent[pe, 1 : 1 + sent[pe, 0]]:
             x[(event >> 16) - first] = np.int16(event & 0xFFFF)
 
 
 class EmulatedChip:
-    """All PEs of `plan`, loaded, booted and started. ChipFault where the firmware does not take the plan."""
+    """All PEs of `plan`, loaded, booted and started. ChipFault where the firmware does not take the plan.
+
+    Every network has a core of its own, so that two may step in two threads.
+    """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
-        self.cores = Cores(plan.image, len(plan.elements))
+        self.memory = np.zeros((len(plan.elements), MEMORY_BYTES // 4), np.uint32)
+        """[PEs, words] the SRAM of every PE, without its code."""
+        self.sent = np.zeros((len(plan.elements), 1 + SEND_CAPACITY), np.uint32)
         self.keys = np.array([route.key for route in plan.routes], np.uint32)
         self.masks = np.array([route.mask for route in plan.routes], np.uint32)
         self.first = np.cumsum([0] + [len(route.targets) for route in plan.routes]).astype(np.int32)
         self.targets = np.array([target for route in plan.routes for target in route.targets], np.int32)
-        for index, element in enumerate(plan.elements):
-            for address, words in element.sends():
-                self.cores.memory[index, address // 4 : address // 4 + words.size] = words
-            self._guarded(index, lambda index=index: self.cores.boot(index))
-            self.interrupt(index, START_VECTOR)
+        self._cores = [Core(plan.image) for _ in plan.networks]
+        self._sleepers = [self._load(index, element) for index, element in enumerate(plan.elements)]
 
-    def interrupt(self, index: int, vector: int) -> tuple[int, int]:
+    def _load(self, index: int, element: ElementPlan) -> Sleeper:
+        """The PE `index` with everything that the plan sends, booted and started."""
+        memory = self.memory[index]
+        for address, words in element.sends():
+            memory[address // 4 : address // 4 + words.size] = words
+        rows = [(part.address, part.address + 4 * part.size) for part in element.regions if part.region == Region.ROWS]
+        sleeper = Sleeper(memory, self.sent[index], SPECIFICATION_ADDRESS + element.data_bytes, *rows)
+        core = self._cores[element.network]
+        with self._blamed(index):
+            core.boot(sleeper)
+            core.interrupt(sleeper, START_VECTOR)
+        return sleeper
+
+    def interrupt(self, index: int, vector: int, tick: int = 0) -> tuple[int, int]:
         """Deliver an interrupt to a PE: (instructions, clock cycles)."""
-        return self._guarded(index, lambda: self.cores.interrupt(index, vector))
+        with self._blamed(index):
+            return self._cores[self.plan.elements[index].network].interrupt(self._sleepers[index], vector, tick)
 
     def words(self, index: int, region: Region) -> Words:
         """A view of a region in the memory of a PE."""
         part = self.plan.elements[index][region]
-        return self.cores.memory[index, part.address // 4 : part.address // 4 + part.size]
+        return self.memory[index, part.address // 4 : part.address // 4 + part.size]
 
     def numbers(self, index: int, region: Region) -> npt.NDArray[np.int32]:
         """A view of a region as int32."""
         return self.words(index, region).view(np.int32)
 
-    def _guarded(self, index: int, run: Any) -> Any:
+    def deliver(self, senders: Indices) -> int:
+        """Hand on what these PEs sent: how many events. ChipFault if one was lost."""
+        sent, lost, full = deliver(self.sent, senders, self.keys, self.masks, self.first, self.targets, self.memory, RECEIVE_CAPACITY)
+        if lost or full:
+            raise ChipFault(f"{lost} events had no route and {full} found a full receive buffer.")
+        return sent
+
+    @contextmanager
+    def _blamed(self, index: int) -> Iterator[None]:
+        """A fault inside names the PE."""
         try:
-            return run()
+            yield
         except ChipFault as fault:
             raise ChipFault(f"The emulated PE at {self.plan.elements[index].coordinate} stopped: {fault}.") from fault
 
@@ -149,7 +154,6 @@ class NetworkOnChip:
         self._stages = [
             np.array([index for index in self.indices if self.element(index).stage == stage], np.int32) for stage in range(self.plan.stages)
         ]
-        self._everybody = np.array(self.indices, np.int32)
         self.tick = 0
         self.load = Load(0, 0, 0, 0, 0)
         """Of the last `run`."""
@@ -180,31 +184,16 @@ class NetworkOnChip:
         self.load = Load(sum(count for _, count in turns), cycles, instructions, path, events)
 
     def _turn(self, index: int, tick: int) -> tuple[int, int]:
-        self.chip.cores.sender[index, SENDER_TICK] = tick
-        instructions, cycles = self.chip.interrupt(index, TIMER_VECTOR)
+        instructions, cycles = self.chip.interrupt(index, TIMER_VECTOR, tick)
         return cycles, instructions
 
     def _deliver(self, stages: list[int]) -> int:
-        chip = self.chip
         events = 0
         for stage in stages:
+            senders = self._stages[stage]
             if stage == self._input_stage:
-                senders = self._stages[stage]
-                scatter(chip.cores.sender, senders, int(chip.words(senders[0], Region.ROUTING)[0]), self.x)
-            sent, lost, full = deliver(
-                chip.cores.sender,
-                self._stages[stage],
-                chip.keys,
-                chip.masks,
-                chip.first,
-                chip.targets,
-                chip.cores.memory,
-                _RECEIVED,
-                RECEIVE_CAPACITY,
-            )
-            if lost or full:
-                raise ChipFault(f"{lost} events had no route and {full} found a full receive buffer")
-            events += sent
+                scatter(self.chip.sent, senders, int(self.chip.words(senders[0], Region.ROUTING)[0]), self.x)
+            events += self.chip.deliver(senders)
         return events
 
     def write_input(self, steps: list[Words]) -> None:
@@ -217,12 +206,11 @@ class NetworkOnChip:
         words[1 : 2 + len(steps)] = starts
         words[2 + len(steps) : 2 + len(steps) + starts[-1]] = np.concatenate(steps)
 
-    def restart(self, write_state: Any = None) -> None:
-        """Reset all PEs, call `write_state` if given, and start them: the next tick is 0."""
+    def restart(self, write_state: Callable[[], None] = lambda: None) -> None:
+        """Reset all PEs, let `write_state` write into their memory, and start them: the next tick is 0."""
         for index in self.indices:
             self.chip.interrupt(index, RESTART_VECTOR)
-        if write_state is not None:
-            write_state()
+        write_state()
         for index in self.indices:
             self.chip.interrupt(index, START_VECTOR)
         self.tick = 0
