@@ -1,6 +1,7 @@
 """`egret evaluate gesture|language`: the shipped network on data, on the runtime that runs live."""
 
 import argparse
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +12,16 @@ from pipeline.errors import PARTIAL
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `egret evaluate`."""
     kinds = parser.add_subparsers(dest="kind", required=True, metavar="gesture|language")
-    gesture = kinds.add_parser("gesture", help="recordings of one gesture, by majority of their decisions")
-    gesture.add_argument("--data", type=Path, required=True, metavar="PATH", help="a folder of AEDAT 4 recordings, or one recording")
-    gesture.add_argument("--label", required=True, metavar="NAME", help="the gesture that all of them show")
+    gesture = kinds.add_parser("gesture", help="recordings of one gesture, the DVS128 Gesture set, or the simulated test set")
+    what = "recordings or folders of them (with --label); the DVS128 Gesture set's folder; or the word `simulated`"
+    gesture.add_argument("--data", required=True, nargs="+", metavar="PATH", help=what)
+    gesture.add_argument("--label", metavar="NAME", help="the gesture that all of the recordings show; `none` if it is none at all")
     gesture.add_argument("--mirror", action="store_true", help="exchange left and right in the recordings first")
+    gesture.add_argument("--clips", type=whole(1, 10_000), default=40, metavar="N", help="simulated: clips of every kind (default: 40)")
+    gesture.add_argument("--preset", metavar="NAME", help="simulated: only this preset of ranges (default: wide and dvs128)")
     gesture.add_argument("--threshold", type=share, metavar="P", help="confidence a decision needs (default: the weights' own)")
+    gesture.add_argument("--plot", type=Path, metavar="DIR", help="draw confusion, rejection, reliability and time as PNG into this folder")
+    gesture.add_argument("--against", type=Path, metavar="JSON", help="compare with what an earlier run printed with --json")
     gesture.add_argument("--weights", type=Path, metavar="FILE", help="gesture weights (default: the bundled ones)")
     language = kinds.add_parser("language", help="perplexity on a text")
     what = "a text (.txt, .txt.gz), or WikiText-2 as ids (a folder or .tar.gz)"
@@ -39,11 +45,22 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _gesture(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, str], str]:
     from app.engine.models import Models
-    from app.evaluation import gesture
+    from app.evaluation import compare, gesture, pictures
 
+    earlier = compare.read_earlier(arguments.against) if arguments.against else None
     models = Models(gesture=arguments.weights)
-    said = gesture.evaluate(models, arguments.data, arguments.label, arguments.mirror, arguments.runtime, arguments.threshold)
-    return said, models.gesture_id, gesture.readable(said)
+    wanted = gesture.Wanted(arguments.data, arguments.label, arguments.mirror, arguments.clips, arguments.preset)
+    said = gesture.evaluate(models, wanted, arguments.runtime, arguments.threshold)
+    text = gesture.readable(said)
+    if arguments.plot:
+        drawn = [str(path) for path in pictures.draw(said, arguments.plot)]
+        said |= {"pictures": drawn}
+        text += "\n  drawn: " + ", ".join(drawn)
+    if earlier is not None:
+        changes = compare.changes(earlier, said)
+        said |= {"against": [asdict(change) for change in changes]}
+        text += f"\nAgainst {arguments.against}:\n" + ("\n".join(f"  {change}" for change in changes) or "  nothing has changed")
+    return said, models.gesture_id, text
 
 
 def _language(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, str], str]:
