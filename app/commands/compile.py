@@ -7,8 +7,6 @@ from app.commands.common import add_json, json_line, real
 from models.chip.program import Program
 from pipeline.errors import USAGE, UserError
 
-IMAGE = "pe.bin"
-"""The firmware among the bundled files."""
 MAX_TICK_US = 1e6
 
 
@@ -51,14 +49,13 @@ def program_of(path: Path, density: float = 1.0) -> Program:
 
 def run(arguments: argparse.Namespace) -> int:
     """Place, write and report."""
-    import assets
     from models import checkpoint
-    from models.chip import placement, plan, report, storage
+    from models.chip import firmware, placement, plan, report, storage
 
     if arguments.program and len(arguments.models) > 1:
         raise UserError("--program is for one MODEL: name one, or leave it out.", USAGE)
     programs = [program_of(path, arguments.density) for path in arguments.models]
-    made = placement.place(programs, assets.path(IMAGE).read_bytes(), arguments.tick)
+    made = placement.place(programs, firmware.image(), arguments.tick)
     plan.save(made, arguments.out)
     if arguments.program:
         storage.save(arguments.program, programs[0])

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from app.commands.common import DEMO, MAX_WHOLE, add_json, json_line, whole
-from app.commands.compile import IMAGE, add_density, program_of
+from app.commands.compile import add_density, program_of
 from app.progress import progress
 from models.chip.program import Program
 from pipeline.errors import FAILED, USAGE, UserError
@@ -55,15 +55,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def verify(program: Program, source: Path | None, steps: int | None = None) -> dict[str, Any]:
     """Run `program` on the host and on an emulated chip, with the frames of `source` or with tokens: what came of it, as plain data."""
-    import assets
-    from models.chip import emulated, integer, parity, placement
-    from models.chip.emulator import EmulatedChip
+    from models.chip import emulated, integer, parity
 
-    plan = placement.place([program], assets.path(IMAGE).read_bytes())
-    chip = EmulatedChip(plan)
     language = program.kind == "language"
     host = integer.LanguageNetwork(program) if language else integer.GestureNetwork(program)
-    other = emulated.LanguageNetwork(chip, 0) if language else emulated.GestureNetwork(chip, 0)
+    (other,) = emulated.on_one_chip([program])
+    plan = other.chip.plan
     meter = _Meter(other)
     writer = _Writer() if source is None else None
     inputs = islice(writer or _counts(source), steps or (TOKENS if language else None))  # type: ignore[arg-type]

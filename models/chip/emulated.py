@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.chip import firmware, placement
 from models.chip.emulator import EmulatedChip, NetworkOnChip
 from models.chip.layout import Counter, Region, Role
-from models.chip.program import LOGIT_BITS, LayerSignals, Signals, State
+from models.chip.program import LOGIT_BITS, LayerSignals, Program, Signals, State
 
 Floats = npt.NDArray[np.float32]
 Int32s = npt.NDArray[np.int32]
@@ -56,6 +57,13 @@ class Network(NetworkOnChip):
         if _shapes(self.state) != _shapes(state):
             raise ValueError("the state is of a network of other sizes")
         self.restart(lambda: self._write(state))
+
+    def go_on(self, state: State) -> None:
+        """Continue from `state` of a network with the same layers but more or fewer classes: new classes have been heard nothing of."""
+        o = np.zeros_like(self.state.o)
+        common = min(o.size, state.o.size)
+        o[:common] = state.o[:common]
+        self.state = State(state.h, state.y, o)
 
     def reset(self) -> None:
         """Forget everything: h = y = 0, and the read-out."""
@@ -188,3 +196,9 @@ class LanguageNetwork(Network):
     def candidates(self) -> Int32s:
         """[n, 2] token and logit (Q16) that the PEs of the read-out reported in the last step, the best of every PE first."""
         return np.concatenate([self.chip.numbers(index, Region.CANDIDATES) for index in self._readout]).reshape(-1, 2)
+
+
+def on_one_chip(programs: list[Program]) -> list[Any]:
+    """The networks of `programs`, side by side on an emulated chip. UserError where they do not fit it."""
+    chip = EmulatedChip(placement.place(programs, firmware.image()))
+    return [GestureNetwork(chip, n) if program.kind == "gesture" else LanguageNetwork(chip, n) for n, program in enumerate(programs)]

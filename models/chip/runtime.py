@@ -1,13 +1,14 @@
 """The runtime: gesture and language network, loaded together, stepped one input at a time, on one backend.
 
-Which backend runs is never hidden: `badge` is what the window shows. This version has one, the host (`models/chip/integer.py`); the names
-of the others are known, and asking for one of them is answered with a sentence.
+Which backend runs is never hidden: `badge` is what the window shows. This version has two, the host (`models/chip/integer.py`) and the
+chip's own firmware on an emulated chip (`models/chip/emulated.py`); asking for the chip itself is answered with a sentence.
 
 What runs is a program (`models/chip/program.py`). A file may hold one; trained weights become one when they are loaded, which takes a
 fraction of a second and gives the same program every time.
 """
 
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 
@@ -22,6 +23,7 @@ from pipeline.frames import GRID, WINDOW_US
 
 BACKENDS = ("auto", "host", "emulator", "spinnaker2")
 """Names of DESIGN.md section 6."""
+BADGES = {"host": "HOST", "emulator": "EMULATED CHIP"}
 
 
 class Runtime:
@@ -34,14 +36,25 @@ class Runtime:
     def __init__(self, gesture_path: str | Path, language_path: str | Path, backend: str = "auto", head: Head | None = None) -> None:
         """With a `head`, which must belong to the gesture weights, the classes that were taught follow the network's own."""
         self.backend = _chosen(backend)
-        self.badge = self.backend.upper()
+        self.badge = BADGES[self.backend]
         self._gesture_path = Path(gesture_path)
-        self.gesture = self.taught(head)
-        self.language = LanguageNetwork(_program(Path(language_path), "language"))
+        programs = [_gesture(self._gesture_path, head), _program(Path(language_path), "language")]
+        self.gesture: GestureNetwork
+        self.language: LanguageNetwork
+        self.gesture, self.language = self._stepped(programs)
 
     def taught(self, head: Head | None) -> GestureNetwork:
         """The gesture network anew, with the classes of `head` behind its own, or without any."""
-        return _gesture(self._gesture_path, head)
+        (network,) = self._stepped([_gesture(self._gesture_path, head)])
+        return cast(GestureNetwork, network)
+
+    def _stepped(self, programs: list[Program]) -> list[Any]:
+        """The networks of `programs` on this backend. They step alike, so all of them count as the host's to whoever holds one."""
+        if self.backend == "emulator":
+            from models.chip.emulated import on_one_chip
+
+            return on_one_chip(programs)
+        return [GestureNetwork(program) if program.kind == "gesture" else LanguageNetwork(program) for program in programs]
 
     def warm(self) -> None:
         """Compile the kernels with the types of real steps, or load them from the cache. Both networks are reset, counters included."""
@@ -55,13 +68,13 @@ class Runtime:
 def _chosen(backend: str) -> str:
     if backend not in BACKENDS:
         raise UserError(f"There is no runtime called {backend!r}; choose one of {', '.join(BACKENDS)}.", USAGE)
-    if backend not in ("auto", "host"):
-        raise UserError(f"The runtime {backend} is not part of this version, which runs on the host; use --runtime host.", FAILED)
-    return "host"
+    if backend == "spinnaker2":
+        raise UserError("The runtime spinnaker2 is not part of this version; use --runtime host or --runtime emulator.", FAILED)
+    return "host" if backend == "auto" else backend
 
 
-def _gesture(path: Path, head: Head | None) -> GestureNetwork:
-    """The network at `path`, if it was made for the frames that `pipeline.frames` makes."""
+def _gesture(path: Path, head: Head | None) -> Program:
+    """The program at `path`, if it was made for the frames that `pipeline.frames` makes."""
     program = _program(path, "gesture", head)
     config, wanted = program.metadata["config"], 2 * GRID * GRID
     if config["inputs"] != wanted:
@@ -70,7 +83,7 @@ def _gesture(path: Path, head: Head | None) -> GestureNetwork:
         )
     if config["window_us"] != WINDOW_US:
         raise UserError(f"The weights {path} were trained on windows of {config['window_us']} us, but frames are {WINDOW_US} us long.")
-    return GestureNetwork(program)
+    return program
 
 
 def _program(path: Path, kind: str, head: Head | None = None) -> Program:
