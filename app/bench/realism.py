@@ -1,7 +1,8 @@
 """How real simulated gestures are: event statistics beside real recordings, and the verdict of a network trained on real gestures.
 
 Everything is taken from clips of two seconds, the simulated ones with seeds that neither training nor evaluation uses, the real ones cut
-from the recordings of a hand waving far from a DVS128 and near it, so that all figures are on the same footing.
+from recordings of DVS128 cameras, so that all figures are on the same footing: a hand waving far from one and near it, which simulated
+waves are to resemble, and, to show how cameras differ, an arm and things moved by hand before two others.
 
 The judge (`app.bench.judge`) sees all eleven gestures of the preset `dvs128`, which is meant to resemble the data set that it was trained
 on, of the preset `wide` for information, and the real recordings, to show how much the judge itself is worth away from its data set. Two
@@ -27,13 +28,20 @@ from app.progress import progress
 from pipeline.door import Door
 from pipeline.errors import UserError
 from pipeline.events import Events, join_events
-from pipeline.formats.aedat4 import Aedat4Reader
-from pipeline.simulator import GESTURES, simulate
+from pipeline.formats.opening import open_recording, recordings_in
+from pipeline.simulator import GESTURES, KINDS, simulate
 
 CLIP_US = 2_000_000
 PRESETS = ("dvs128", "wide")
-RECORDINGS = {"wave-far": "right_hand_wave", "wave-near": "right_hand_wave"}
-"""Folders of real recordings, and what all in them show."""
+RECORDINGS = {
+    "wave-far": Path("gestures", "wave-far"),
+    "wave-near": Path("gestures", "wave-near"),
+    "arm-unlabelled": Path("gestures", "arm-unlabelled"),
+    "not-gestures": Path("not-gestures"),
+}
+"""Where real recordings lie in the folder of data."""
+LABELS = {"wave-far": "right_hand_wave", "wave-near": "right_hand_wave"}
+"""What those show that show a gesture."""
 WAVES = GESTURES[1:3]
 NAMED = len(GESTURES) - 1
 JUDGE = Path("judges", "dvs_gesture_params.pt")
@@ -46,6 +54,8 @@ SENSES_EXCHANGED = (0, 1, 2, 4, 3, 6, 5, 7, 8, 9, 10)
 
 Clip = tuple[Events, int]
 """Events with timestamps from 0, and the length in us."""
+Figures = dict[str, float]
+"""What `statistics.describe` says of a clip."""
 Counts = npt.NDArray[np.int64]
 
 
@@ -80,26 +90,25 @@ def run(clips: int, seed: int, folder: Path | None = None) -> dict[str, Any]:
     folder = folder or Path(os.environ.get("EGRET_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
     notes: list[str] = []
     referee = _judge(folder, notes)
-    found = {name: list(recordings(folder / "gestures" / name)) for name in RECORDINGS}
+    found = {name: list(recordings(folder / place)) for name, place in RECORDINGS.items()}
     found = {name: wholes for name, wholes in found.items() if wholes}
     if not found:
         notes.append(f"Real recordings are left out: there are none in {folder} (EGRET_DATA names another folder).")
     described = {name: [_describe(clip) for whole in wholes for clip in _cut(whole)] for name, wholes in found.items()}
     verdicts: dict[str, Any] = {}
     for preset in PRESETS:
-        waves, gestures, counts = _simulated(preset, clips, seed, referee)
-        described |= {f"{preset} waves": waves, f"{preset} all": gestures}
-        verdicts |= {
-            preset if how == "as it is" else f"{preset}, {how}": _agreement(table, CONTROLS[how][1]) for how, table in counts.items()
-        }
+        groups, counts = _simulated(preset, clips, seed, referee)
+        described |= {f"{preset} {group}": figures for group, figures in groups.items()}
+        for how, table in counts.items():
+            verdicts[preset if how == "as it is" else f"{preset}, {how}"] = _agreement(table, CONTROLS[how][1])
+    waving = [name for name in LABELS if name in found]
     if referee:
-        for name, wholes in found.items():
-            verdicts[name] = _on_real(referee, wholes)
+        verdicts |= {name: _on_real(referee, found[name]) for name in waving}
     return {
         "clips": {"per gesture": clips, "seconds": CLIP_US / 1e6, "first seed": seed},
         "events": {name: _summary(clips) for name, clips in described.items()},
         "rank among simulated waves": {
-            name: {preset: _ranks(described[name], described[f"{preset} waves"]) for preset in PRESETS} for name in found
+            name: {preset: _ranks(described[name], described[f"{preset} waves"]) for preset in PRESETS} for name in waving
         },
         "judge": verdicts,
         "notes": notes,
@@ -119,29 +128,28 @@ def _judge(folder: Path, notes: list[str]) -> Judge | None:
         return None
 
 
-def _simulated(
-    preset: str, clips: int, seed: int, referee: Judge | None
-) -> tuple[list[dict[str, float]], list[dict[str, float]], dict[str, Counts]]:
-    """Figures of every clip of the waves and of all gestures, and per control how often which gesture got which answer."""
+def _simulated(preset: str, clips: int, seed: int, referee: Judge | None) -> tuple[dict[str, list[Figures]], dict[str, Counts]]:
+    """Figures of every clip by group (waves are gestures too), and per control how often which gesture got which answer."""
     controls = [] if referee is None else [*CONTROLS] if preset == PRESETS[0] else ["as it is"]
     counts = {how: np.zeros((len(GESTURES), CLASSES + 1), np.int64) for how in controls}
-    waves, everything = [], []
-    for number in progress(range(clips * len(GESTURES)), f"simulating and judging {preset}", unit=" clips"):
-        kind = number % len(GESTURES)
-        events = simulate(GESTURES[kind], seed + number // len(GESTURES), CLIP_US, preset)
-        everything.append(_describe((events, CLIP_US)))
-        if GESTURES[kind] in WAVES:
-            waves.append(everything[-1])
-        if referee is not None:
+    groups: dict[str, list[Figures]] = {"waves": [], "gestures": [], "no gesture": []}
+    jobs = [(kind, seed + number) for number in range(clips) for kind in KINDS]
+    for kind, own_seed in progress(jobs, f"simulating and judging {preset}", unit=" clips"):
+        events = simulate(kind, own_seed, CLIP_US, preset)
+        figures = _describe((events, CLIP_US))
+        groups["gestures" if kind in GESTURES else "no gesture"].append(figures)
+        if kind in WAVES:
+            groups["waves"].append(figures)
+        if referee is not None and kind in GESTURES:
             for how, table in counts.items():
-                table[kind, referee.answer(CONTROLS[how][0](events), CLIP_US)] += 1
-    return waves, everything, counts
+                table[GESTURES.index(kind), referee.answer(CONTROLS[how][0](events), CLIP_US)] += 1
+    return groups, counts
 
 
 def recordings(folder: Path) -> Iterator[Clip]:
     """The recordings in a folder, each from its first event on. Raises UserError for one of another sensor than a DVS128."""
-    for path in sorted(folder.glob("*.aedat4")):
-        with Aedat4Reader(path) as reader:
+    for path in recordings_in(folder):
+        with open_recording(path) as reader:
             if (reader.width, reader.height) != (SIDE, SIDE):
                 raise UserError(f"{path} is of a sensor of {reader.width}x{reader.height} pixels: only a DVS128's can be compared.")
             door = Door(SIDE, SIDE)
@@ -160,11 +168,11 @@ def _cut(whole: Clip) -> Iterator[Clip]:
         yield part, CLIP_US
 
 
-def _describe(clip: Clip) -> dict[str, float]:
+def _describe(clip: Clip) -> Figures:
     return statistics.describe(*clip, SIDE, SIDE)
 
 
-def _summary(clips: list[dict[str, float]]) -> dict[str, dict[str, float | None]]:
+def _summary(clips: list[Figures]) -> dict[str, dict[str, float | None]]:
     """Median, 10th and 90th percentile over the clips of which each figure is known."""
     figures = {}
     for name in statistics.MEANINGS:
@@ -174,7 +182,7 @@ def _summary(clips: list[dict[str, float]]) -> dict[str, dict[str, float | None]
     return figures
 
 
-def _ranks(real: list[dict[str, float]], simulated: list[dict[str, float]]) -> dict[str, float | None]:
+def _ranks(real: list[Figures], simulated: list[Figures]) -> dict[str, float | None]:
     """Where the median of the real clips lies among the simulated ones: 0 below all of them, 1 above all, and neither is good."""
     ranks: dict[str, float | None] = {}
     for name in statistics.MEANINGS:
@@ -187,7 +195,7 @@ def _ranks(real: list[dict[str, float]], simulated: list[dict[str, float]]) -> d
     return ranks
 
 
-def _known(clips: list[dict[str, float]], name: str) -> npt.NDArray[np.float64]:
+def _known(clips: list[Figures], name: str) -> npt.NDArray[np.float64]:
     values = np.array([clip[name] for clip in clips])
     return values[~np.isnan(values)]
 
@@ -242,10 +250,13 @@ def readable(figures: dict[str, Any]) -> list[str]:
 
 
 def _table_of_events(events: dict[str, Any], ranks: dict[str, Any]) -> list[str]:
-    """A column per group of clips; then where the real medians lie among the simulated waves, and what each figure means."""
-    lines = ["", "  median (10th to 90th percentile) over clips", f"  {'':18}" + "".join(f"{name:>23}" for name in events)]
-    for figure in statistics.MEANINGS:
-        lines.append(f"  {figure:18}" + "".join(f"{_spread(group[figure]):>23}" for group in events.values()))
+    """A column per group of clips, waves apart; then where the real waves lie among the simulated ones, and what the figures mean."""
+    lines = ["", "  median (10th to 90th percentile) over clips"]
+    for waves in (True, False):
+        part = {name: group for name, group in events.items() if ("wave" in name) == waves}
+        lines.append(f"  {'':18}" + "".join(f"{name:>25}" for name in part))
+        for figure in statistics.MEANINGS:
+            lines.append(f"  {figure:18}" + "".join(f"{_spread(group[figure]):>25}" for group in part.values()))
     columns = [(name, preset) for name in ranks for preset in PRESETS]
     if columns:
         lines += ["", "  share of simulated waves below the median of the real ones (0 % and 100 %: outside what is simulated)"]
@@ -281,7 +292,7 @@ def _matrix(name: str, verdict: dict[str, Any]) -> list[str]:
 
 
 def _verdict_on_real(name: str, verdict: dict[str, Any]) -> list[str]:
-    lines = [f"  judge on {name} ({RECORDINGS[name]}):"]
+    lines = [f"  judge on {name} ({LABELS[name]}):"]
     for how, said in verdict.items():
         for what, given in said.items():
             lines.append(f"    {how:20}{what:12}" + ", ".join(f"{count} {answer}" for answer, count in given.items()))

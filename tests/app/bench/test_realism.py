@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from commandline import egret, lines
 
 from app.bench import realism, statistics
 from app.bench.judge import LAYERS, Judge
@@ -36,7 +35,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder laid out like the real recordings: simulated waves of 0.45 s, which begin long after the sensor's zero, and a made judge."""
     torch = pytest.importorskip("torch")
     folder = tmp_path_factory.mktemp("data")
-    for name in realism.RECORDINGS:
+    for name in realism.LABELS:
         (folder / "gestures" / name).mkdir(parents=True)
         events = simulate("right_hand_wave", 8, 450_000, "dvs128")
         events["timestamp"] += 1 << 40
@@ -47,12 +46,16 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_what_is_missing_is_left_out_with_a_sentence(tmp_path: Path) -> None:
-    ended = egret("bench", "realism", "--clips", "1", "--json", EGRET_DATA=str(tmp_path))
-    assert ended.returncode == 0, ended.stderr
-    (said,) = lines(ended)
+def test_what_is_missing_is_left_out_with_a_sentence(
+    tmp_path: Path, short_clips: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("EGRET_DATA", str(tmp_path))
+    assert run_command(["bench", "realism", "--clips", "1", "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
     figures = said["figures"]
-    assert list(figures["events"]) == ["dvs128 waves", "dvs128 all", "wide waves", "wide all"]
+    assert list(figures["events"]) == [
+        f"{preset} {group}" for preset in ("dvs128", "wide") for group in ("waves", "gestures", "no gesture")
+    ]
     assert figures["judge"] == figures["rank among simulated waves"] == {}
     assert [note.split(":")[0] for note in figures["notes"]] == ["The judge is left out", "Real recordings are left out"]
     text = "\n".join(realism.readable(figures))
@@ -64,7 +67,7 @@ def test_every_clip_is_counted_in_the_row_of_its_gesture(data: Path, short_clips
     figures = realism.run(1, 5, data)
     json.dumps(figures, allow_nan=False)
     assert figures["notes"] == []
-    assert list(figures["judge"]) == ["dvs128", "dvs128, mirrored", "dvs128, polarity exchanged", "wide", *realism.RECORDINGS]
+    assert list(figures["judge"]) == ["dvs128", "dvs128, mirrored", "dvs128, polarity exchanged", "wide", *realism.LABELS]
     referee = Judge(made_weights())
     expected = np.zeros((11, 12), int)
     for kind, gesture in enumerate(GESTURES):
@@ -73,7 +76,7 @@ def test_every_clip_is_counted_in_the_row_of_its_gesture(data: Path, short_clips
     assert verdict["confusion"] == expected.tolist()
     assert verdict["named"] == pytest.approx(np.trace(expected[:10, :10]) / 10)
     wave = simulate("right_hand_wave", 8, 450_000, "dvs128")
-    for name in realism.RECORDINGS:
+    for name in realism.LABELS:
         for said in figures["judge"][name].values():
             assert (sum(said["recordings"].values()), sum(said["clips"].values())) == (1, 2)
         rates = [np.sum(wave["timestamp"] // realism.CLIP_US == part) / 200 for part in (0, 1)]
@@ -148,4 +151,4 @@ def test_without_pytorch_the_judge_is_left_out_and_the_sentence_names_the_extra(
     figures = realism.run(1, 0, data)
     assert figures["judge"] == {}
     assert "environment.sh train" in figures["notes"][0]
-    assert set(realism.RECORDINGS) < set(figures["events"])
+    assert set(realism.LABELS) < set(figures["events"])
