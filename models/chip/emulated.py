@@ -12,7 +12,7 @@ import numpy.typing as npt
 from models.chip import firmware, placement
 from models.chip.emulator import EmulatedChip, NetworkOnChip
 from models.chip.layout import Counter, Region, Role
-from models.chip.program import LOGIT_BITS, LayerSignals, Program, Signals, State
+from models.chip.program import LOGIT_BITS, MAX_EVENT, MAX_READOUT, MAX_STATE, LayerSignals, Program, Signals, State
 
 Floats = npt.NDArray[np.float32]
 Int32s = npt.NDArray[np.int32]
@@ -53,9 +53,12 @@ class Network(NetworkOnChip):
 
     @state.setter
     def state(self, state: State) -> None:
-        """Continue from `state`, which is copied. ValueError if it is of a network of other sizes."""
+        """Continue from `state`, which is copied. ValueError if it is of a network of other sizes, or holds what no step can leave."""
         if _shapes(self.state) != _shapes(state):
             raise ValueError("the state is of a network of other sizes")
+        for values, low, high in ((state.h, -MAX_STATE, MAX_STATE), (state.y, 0, MAX_EVENT), ((state.o,), -MAX_READOUT, MAX_READOUT)):
+            if any(part.size and not low <= part.min() <= part.max() <= high for part in values):
+                raise ValueError("the state holds what no step can leave")
         self.restart(lambda: self._write(state))
 
     def go_on(self, state: State) -> None:

@@ -129,6 +129,10 @@ class EmulatedChip:
         """A view of a region as int32."""
         return self.words(index, region).view(np.int32)
 
+    def error_log(self, index: int) -> str:
+        """What a PE has written to its error log."""
+        return self._sleepers[index].error_log
+
     def deliver(self, senders: Indices) -> int:
         """Hand on what these PEs sent: how many events. ChipFault if one was lost."""
         sent, lost, full = deliver(self.sent, senders, self.keys, self.masks, self.first, self.targets, self.memory, RECEIVE_CAPACITY)

@@ -54,27 +54,28 @@ static void update(const struct units *u, uint32_t j, uint32_t n)
     }
 }
 
-/* Adds the rows of the last step's outputs, which no event brings because the state came from the host. */
-static void resume(uint32_t n)
+/* Appends the last step's outputs to the `count` events of the first step, because the state came from the host and nobody has sent them. */
+static uint32_t resume(uint32_t n, uint32_t *events, uint32_t count)
 {
     int16_t *y = layer_outputs(n);
     const struct projection *own = &projections[OWN_PROJECTION];
     for (uint32_t k = 0; k < own->count; k++)
         if (y[k]) {
-            uint32_t event = (own->first + k) << 16 | (uint16_t)y[k];
-            add_rows(own, 1, &event, 1);
+            events[count++] = (own->first + k) << 16 | (uint16_t)y[k];
             y[k] = 0;
         }
+    return count;
 }
 
 void egru_turn(void)
 {
-    uint32_t n = parameters->units;
+    uint32_t n = parameters->units, count, *events = platform_receive(&count);
     struct units u = units_of(n);
-    clear(u.A, 6 * n);
+    counters->received += count;
     if (!counters->steps)
-        resume(n);
-    receive_rows();
+        count = resume(n, events, count);
+    clear(u.A, 6 * n);
+    add_rows(projections, parameters->projections, events, count);
     for (uint32_t j = 0; j < 3 * n; j++) {
         u.a[j] = scale(u.A[j], u.mx[j]) + u.b[j];
         u.q[j] = scale(u.Q[j], u.mh[j]) + u.d[j];

@@ -8,7 +8,6 @@
  * logs that. */
 #include "platform.h"
 #include "roles.h"
-#include "synapses.h"
 
 const struct routing *routing;
 const struct parameters *parameters;
@@ -104,12 +103,4 @@ void on_tick(void)
         counters->last_late = tick;
         platform_log("deadline missed in tick ", tick);
     }
-}
-
-void receive_rows(void)
-{
-    uint32_t count;
-    const uint32_t *events = platform_receive(&count);
-    counters->received += count;
-    add_rows(projections, parameters->projections, events, count);
 }

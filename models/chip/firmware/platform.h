@@ -30,8 +30,9 @@ uint32_t platform_time_left(void);
 /* True once the next tick is due although the present one is being handled: a missed deadline. */
 bool platform_is_late(void);
 
-/* The events received since the last call, in a buffer that is valid until the program sleeps; `count` is how many. */
-const uint32_t *platform_receive(uint32_t *count);
+/* The events received since the last call, in a buffer of RECEIVE_CAPACITY words that is the program's until it sleeps; `count` is how
+ * many they are. */
+uint32_t *platform_receive(uint32_t *count);
 /* Sends an event to all of `routing`'s targets. */
 void platform_send(const struct routing *routing, uint32_t event);
 /* Appends a sentence to the error log. */

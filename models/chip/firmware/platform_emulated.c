@@ -116,11 +116,11 @@ bool platform_is_late(void)
     return TIMER_RAW_STATUS != 0;
 }
 
-const uint32_t *platform_receive(uint32_t *count)
+uint32_t *platform_receive(uint32_t *count)
 {
     *count = RECEIVE_COUNT;
     RECEIVE_COUNT = 0;
-    return (const uint32_t *)(RECEIVE_ADDRESS + 4);
+    return (uint32_t *)(RECEIVE_ADDRESS + 4);
 }
 
 /* One packet: the emulated router brings it to everybody whom the routing table names, so the list of targets is not needed. */

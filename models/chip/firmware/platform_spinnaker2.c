@@ -108,7 +108,7 @@ static void keep(uint32_t event)
         events[received++] = event;
 }
 
-const uint32_t *platform_receive(uint32_t *count)
+uint32_t *platform_receive(uint32_t *count)
 {
     received = 0;
     receive_spikes(keep);

@@ -1,6 +1,8 @@
 /* A slice of the read-out (models/chip/program.py, "The read-out"): classes or tokens, and the best of them. */
 #include "arithmetic.h"
+#include "platform.h"
 #include "roles.h"
+#include "synapses.h"
 
 struct candidate {
     int32_t target, logit;
@@ -28,8 +30,10 @@ void readout_turn(void)
     uint32_t n = parameters->units;
     const int32_t *m = regions[REGION_UNITS], *b = m + n;
     int32_t *o = regions[REGION_STATE], *P = regions[REGION_SIGNALS], *p = P + n, *logits = p + n;
+    uint32_t count, *events = platform_receive(&count);
+    counters->received += count;
     clear(P, n);
-    receive_rows();
+    add_rows(projections, parameters->projections, events, count);
     for (uint32_t i = 0; i < n; i++) {
         p[i] = scale(P[i], m[i]);
         o[i] = mix((int32_t)parameters->leak, o[i], p[i]);

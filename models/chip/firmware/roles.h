@@ -21,8 +21,6 @@ void egru_forget(void);
 
 /* Sends unit `index` of this PE with `value`, which is not 0. */
 void send(uint32_t index, int32_t value);
-/* Adds the rows of all events received. */
-void receive_rows(void);
 /* Fills `count` words with 0. */
 void clear(int32_t *words, uint32_t count);
 

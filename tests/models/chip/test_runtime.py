@@ -65,7 +65,17 @@ def test_a_warm_runtime_is_as_new(gesture: Path, language: Path) -> None:
             assert np.array_equal(a, b)
 
 
-@pytest.mark.parametrize(("backend", "code"), [("emulator", FAILED), ("spinnaker2", FAILED), ("gpu", USAGE), ("", USAGE)])
+def test_the_emulated_chip_answers_what_the_host_answers(gesture: Path, language: Path) -> None:
+    host, chip = Runtime(gesture, language), Runtime(gesture, language, "emulator")
+    assert (chip.backend, chip.badge) == ("emulator", "EMULATED CHIP")
+    for mine, theirs, given in ((host.gesture, chip.gesture, np.ones((2, 32, 32), np.uint16)), (host.language, chip.language, 3)):
+        assert np.array_equal(mine.step(given), theirs.step(given))
+        assert (mine.activity, mine.operations) == (theirs.activity, theirs.operations)
+    chip.warm()
+    assert (chip.gesture.steps, chip.language.operations) == (0, 0)
+
+
+@pytest.mark.parametrize(("backend", "code"), [("spinnaker2", FAILED), ("gpu", USAGE), ("", USAGE)])
 def test_another_backend_is_refused_by_name(gesture: Path, language: Path, backend: str, code: int) -> None:
     with pytest.raises(UserError, match="host") as caught:
         Runtime(gesture, language, backend)
