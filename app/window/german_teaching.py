@@ -37,14 +37,15 @@ TEACHING: dict[str, str] = {
         "{number}   {seconds} s Bewegung, jetzt in {tenths} von 10 Fenstern gelesen als {label}"
     ),
     "{number}   counter-example: what the gesture is not": "{number}   Gegenbeispiel: was die Geste nicht ist",
-    "{name}: found in {found:.0f} % of the windows held out, {accepted:.0f} % with enough confidence ({count} examples)": (
-        "{name}: in {found:.0f} % der zurückgehaltenen Fenster gefunden, {accepted:.0f} % mit genug Sicherheit ({count} Beispiele)"
+    "{name} ({count} examples): {found:.0f} % of held-out windows found, {accepted:.0f} % with enough confidence": (
+        "{name} ({count} Beispiele): {found:.0f} % der zurückgehaltenen Fenster gefunden, {accepted:.0f} % mit genug Sicherheit"
     ),
-    "{name}: learnt from {count} examples; nothing could be held out": (
-        "{name}: gelernt aus {count} Beispielen; keines konnte zurückgehalten werden"
+    "{name} ({count} examples): nothing could be held out": "{name} ({count} Beispiele): keines konnte zurückgehalten werden",
+    "Rows: the gesture that is made. Columns, in the same order: what its windows are read as, in per cent.": (
+        "Zeilen: die gemachte Geste. Spalten, in gleicher Folge: wie ihre Fenster gelesen werden, in Prozent."
     ),
-    "Old gestures (simulated people): {before:.1f} % of windows right before, {after:.1f} % now": (
-        "Alte Gesten (simulierte Personen): vorher {before:.1f} % der Fenster richtig, jetzt {after:.1f} %"
+    "Old gestures (simulated people): {before} % of windows right before, {after} % now": (
+        "Alte Gesten (simulierte Personen): vorher {before} % der Fenster richtig, jetzt {after} %"
     ),
     "Confusion before and after teaching": "Verwechslungen vor und nach dem Lernen",
     "{truth} is read as {label} in {share:.0f} % of its windows": "{truth} wird in {share:.0f} % der Fenster gelesen als {label}",

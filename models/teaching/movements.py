@@ -45,7 +45,7 @@ class Movements:
         again = "write it again with `python -m models.teaching.simulated`"
         try:
             self._digest = hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
                 self._clips = split({name: arrays[name] for name in ("length", "fill", "cells", "values")})
                 self._onset, self._kind, self._fitted = (arrays[name].astype(np.int64) for name in ("onset", "kind", "fitted"))
                 self.kinds = tuple(str(name) for name in arrays["kinds"])
@@ -84,11 +84,13 @@ class Movements:
 
 def _read(place: Path) -> Known | None:
     """What was kept at `place`; None if it is not there or damaged, and then it is made again."""
-    with contextlib.suppress(OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile), np.load(place, allow_pickle=False) as arrays:
-        known = Known(arrays["memories"], arrays["kind"], arrays["fitted"])
-        if known.memories.dtype == np.float32 and known.memories.ndim == 2 and len(known.memories) == len(known.kind) == len(known.fitted):
-            return known
-    return None
+    try:
+        with place.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+            known = Known(arrays["memories"], arrays["kind"], arrays["fitted"])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    whole = known.memories.dtype == np.float32 and known.memories.ndim == 2 and len(known.memories) == len(known.kind) == len(known.fitted)
+    return known if whole else None
 
 
 def _write(place: Path, known: Known) -> None:

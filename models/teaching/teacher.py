@@ -45,15 +45,15 @@ class Shown:
 class Teacher:
     """Teaches the network with the weights at `path`. One thread at a time. UserError as `checkpoint.load` raises it.
 
-    `cache` is the folder in which what the network remembers of the known movements is kept.
+    `cache` is the folder in which what the network remembers of the known movements is kept; `movements` names others than the bundled.
     """
 
-    def __init__(self, path: Path, cache: Path | None = None) -> None:
+    def __init__(self, path: Path, cache: Path | None = None, movements: Path | None = None) -> None:
         tensors, self.metadata = checkpoint.load(path, "gesture")
         self.weights = checkpoint.digest(path)
         self.labels = tuple(self.metadata["labels"])
         self._network = GestureNetwork(tensors, self.metadata)
-        self._cache = cache
+        self._cache, self._movements_path = cache, movements
         anchor = self.labels.index(OTHER) if OTHER in self.labels else -1
         w, b = tensors["readout.w"].astype(np.float64), tensors["readout.b"].astype(np.float64)
         self._old = OldHead(w, b, float(self.metadata["config"]["temperature"]), anchor)
@@ -99,7 +99,7 @@ class Teacher:
 
     def _remembered(self, tell: Tell) -> Known:
         if self._movements is None:
-            self._movements = Movements()
+            self._movements = Movements(self._movements_path)
         if self._known is None:
             self._known = self._movements.known(self._network, self.weights, self._cache, tell)
         return self._known

@@ -56,9 +56,9 @@ REMARKS = {
 """What a remark of the engine means (`models.teaching.figures`)."""
 READS = mark("{number}   {seconds} s of movement, now read as {label} in {tenths} of 10 windows")
 UNREAD = mark("{number}   counter-example: what the gesture is not")
-FOUND = mark("{name}: found in {found:.0f} % of the windows held out, {accepted:.0f} % with enough confidence ({count} examples)")
-UNKNOWN = mark("{name}: learnt from {count} examples; nothing could be held out")
-KEPT = mark("Old gestures (simulated people): {before:.1f} % of windows right before, {after:.1f} % now")
+FOUND = mark("{name} ({count} examples): {found:.0f} % of held-out windows found, {accepted:.0f} % with enough confidence")
+UNKNOWN = mark("{name} ({count} examples): nothing could be held out")
+KEPT = mark("Old gestures (simulated people): {before} % of windows right before, {after} % now")
 
 
 class TeachPanel(Panel):
@@ -144,6 +144,10 @@ class TeachPanel(Panel):
     def _build_result(self) -> None:
         self.result, self.remarks = QLabel(), QLabel()
         self.remarks.setObjectName("notice")
+        self.remarks.setProperty("level", "warning")
+        self.legend = QLabel(tr("Rows: the gesture that is made. Columns, in the same order: what its windows are read as, in per cent."))
+        self.legend.setObjectName("muted")
+        self.legend.setWordWrap(True)
         for label in (self.result, self.remarks):
             label.setWordWrap(True)
             label.setTextFormat(Qt.TextFormat.PlainText)
@@ -156,6 +160,7 @@ class TeachPanel(Panel):
         self.column.addWidget(self.result)
         self.column.addWidget(self.remarks)
         self.column.addWidget(self.maps, 3)
+        self.column.addWidget(self.legend)
         self.column.addLayout(row)
 
     # What buttons do
@@ -249,13 +254,15 @@ class TeachPanel(Panel):
                 else text.format(name=name, count=one.examples)
             )
         if teaching.known_before == teaching.known_before and lines:
-            lines.append(number(tr(KEPT).format(before=100 * teaching.known_before, after=100 * teaching.known_after)))
+            before, after = (number(f"{100 * share:.1f}") for share in (teaching.known_before, teaching.known_after))
+            lines.append(tr(KEPT).format(before=before, after=after))
         self.result.setText("\n".join(lines))
         said = "\n".join(_remark(remark) for remark in teaching.remarks if remark.kind in REMARKS)
         self.remarks.setText(said)
         self.result.setVisible(bool(lines))
         self.remarks.setVisible(bool(said))
         self.maps.setVisible(bool(lines))
+        self.legend.setVisible(bool(lines))
         self.maps.show_maps(teaching.labels, teaching.before, teaching.after, len(teaching.taught))
         self.undo.setVisible(bool(teaching.newest))
         text = tr("Take back {name}").format(name=gesture_name(teaching.newest))
@@ -298,7 +305,8 @@ class TeachDialog(QDialog):
 
     def open_beside(self) -> None:
         """Show it, ready for the name to be typed."""
-        self.resize(self.panel.scale.px(640), self.panel.scale.px(620))
+        room = self.screen().availableSize()
+        self.resize(min(self.panel.scale.px(700), room.width()), min(self.panel.scale.px(720), room.height()))
         self.show()
         self.raise_()
         self.activateWindow()
