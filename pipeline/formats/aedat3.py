@@ -67,7 +67,10 @@ class _Piece(NamedTuple):
 
 
 class Aedat3Reader(Reader):
-    """The polarity events of an AEDAT 3.1 recording; of the first camera whose size is known, where the file has several sources."""
+    """The polarity events of an AEDAT 3.1 recording; of the first camera whose size is known, where the file has several sources.
+
+    Where no packet has that camera's number, all sources are taken: programs that change events number them anew.
+    """
 
     format = "AEDAT 3.1"
 
@@ -83,12 +86,11 @@ class Aedat3Reader(Reader):
         self._cut = False
         begin = self._file.tell()
         self._end = self._file.seek(0, os.SEEK_END)
-        found = self._walk(begin)
+        found = [packet for packet in self._walk(begin) if packet.type == POLARITY]
         self.source, camera, wanted = _camera(lines)
         self._pieces = [
             _Piece(packet.payload + first * EVENT, min(PIECE, packet.number - first), packet.overflow)
-            for packet in found
-            if packet.type == POLARITY and wanted in (None, packet.source)
+            for packet in [packet for packet in found if packet.source == wanted] or found
             for first in range(0, packet.number, PIECE)
         ]
         self.width, self.height = SIZES[camera] if camera else self._size_of_events()

@@ -96,6 +96,10 @@ def test_invalid_events_other_types_and_other_sources_are_left_out(path: Path) -
     assert read(path, CAER_HEADER + data) == (kept, "")
 
 
+def test_packets_with_a_number_that_no_source_has_are_of_the_one_camera(path: Path) -> None:
+    assert read(path, CAER_HEADER + packet([(5, 1, 2, 0)], source=7)) == ([(5, 1, 2, 0)], "")
+
+
 def test_a_packet_that_claims_more_than_the_file_has_takes_no_memory_for_it(path: Path) -> None:
     claim = struct.pack("<HHIIIIII", 1, 0, 8, 4, 0, (1 << 28) - 1, (1 << 28) - 1, 0)
     kept, told = read(path, CAER_HEADER + claim + packet([(5, 1, 2, 0)])[28:])
