@@ -3,6 +3,23 @@
 A piece is taken for the label that was accepted in most of its accepted windows, and in at least a tenth of all. What shows no gesture
 of ours (`other_gestures`, or `none`: idle people, things) should be taken for nothing. Windows are reported too, because the majority
 hides them. Everything runs as it does live, one step of 25 ms after the other, through the same code.
+
+Fields of the answer (shares from 0 to 1; "by truth" is a dictionary from gesture or `none` to the figure):
+
+    data, label, mirror, preset        what was evaluated
+    recordings, right, rejected        pieces, those taken for what they are, those taken for nothing
+    accuracy, accuracy_mean_score      share right among the pieces that have a class: by accepted windows, by mean confidence
+    labels, confusion, recall          classes; by truth: what pieces were taken for, and the share right
+    windows, windows_accepted, windows_right, windows_rejected, windows_leading, windows_accepted_share
+                                       counts; rejected by reason, leading by class, and the accepted share by truth
+    decision_time                      pieces, onset_known, median_ms, p90_ms, within_500_ms, leading_at_500_ms, never, by_ms
+    flicker                            labels_per_min, changes_per_min
+    rejection                          per threshold: accepted, right (of the accepted), false_accepted (of what is no gesture)
+    reliability, calibration_error     per bin of confidence: share, confidence, accuracy; expected calibration error
+    temperature, threshold, margin     of the decision
+    activity, activity_layers          share of units that fire in a step, of all and by layer
+    operations_per_step, runtime       synaptic operations; the backend
+    damaged, files                     recordings with a part missing; each piece: path, truth, label, windows, accepted, damage
 """
 
 from collections import Counter
