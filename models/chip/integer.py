@@ -221,12 +221,12 @@ class _Answers:
     """The read-out with its state and the signals of its last step."""
 
     def __init__(self, readout: Readout) -> None:
-        self._readout, self._matrix = readout, Matrix(readout.w)
+        self._readout, self.matrix = readout, Matrix(readout.w)
         self.sums, self.p, self.o, self.logits = np.zeros((4, readout.b.size), np.int32)
 
     def step(self, y: Int16s) -> tuple[Floats, int]:
         """Logits after the events y [K], and the operations it takes."""
-        operations = self._matrix.add(y, self.sums)
+        operations = self.matrix.add(y, self.sums)
         out = np.empty(self.logits.size, np.float32)
         answer(self.sums, self._readout.m, self._readout.b, self._readout.leak, self.p, self.o, self.logits, out)
         return out, operations
