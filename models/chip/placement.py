@@ -19,7 +19,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from models.chip import slices
+from models.chip import cycles, slices
 from models.chip.layout import (
     COORDINATES,
     EVENT_UNITS,
@@ -37,7 +37,7 @@ from models.chip.layout import (
 )
 from models.chip.plan import ElementPlan, NetworkPlan, Plan, RegionPlan, Route
 from models.chip.program import Int8s, Program
-from models.chip.slices import NEVER, WORDS_OF_PROJECTION, Slice
+from models.chip.slices import NEVER, WORDS_OF_PROJECTION, Packed, Slice
 from pipeline.errors import UserError
 
 SLOW_CLOCK_HZ = 150_000_000
@@ -48,8 +48,6 @@ WINDOW_STEPS = {"gesture": 64, "language": 1}
 """Steps of a run whose results the PEs record."""
 BEST = 40
 """Candidates a PE of a vocabulary's read-out reports: the sampler's default."""
-CYCLES_TURN, CYCLES_EVENT, CYCLES_SYNAPSE, CYCLES_UNIT, CYCLES_SEND = 400, 60, 10, 400, 60
-"""Upper bounds of the clock cycles of a turn's frame, of an event received, a synapse, a unit or target, an event sent."""
 READ = (Region.STATE, Region.SIGNALS, Region.CANDIDATES, Region.RECORD, Region.TIME_DONE, Region.COUNTERS)
 
 
@@ -237,12 +235,26 @@ def default_tick_us(pieces: list[Slice]) -> float:
 
 
 def worst_cycles(piece: Slice) -> int:
-    """At most this many clock cycles are taken by a turn of `piece` (models/chip/cycles.py has the model; measured by the emulator)."""
-    sources = sum(packed.sources for _, packed in piece.projections)
-    synapses = sum(packed.weights for _, packed in piece.projections)
+    """At most this many clock cycles are taken by a turn of `piece`, when every source fires at once (models/chip/cycles.py)."""
     units = piece.stop - piece.start
     if piece.role == Role.SOURCE:
-        return CYCLES_TURN + CYCLES_SEND * min(units, RECEIVE_CAPACITY)
+        return cycles.TURN + cycles.SEND * units
     if piece.role == Role.EMBEDDING:
-        return CYCLES_TURN + CYCLES_SEND * int(piece.words[Region.PARAMETERS][3])
-    return CYCLES_TURN + CYCLES_EVENT * sources + CYCLES_SYNAPSE * synapses + CYCLES_UNIT * units
+        return cycles.TURN + cycles.SEND * int(piece.words[Region.PARAMETERS][3])
+    sources = sum(packed.sources for _, packed in piece.projections)
+    rows = sum(_row_cycles(packed) + cycles.SCAN * sources for _, packed in piece.projections)
+    return cycles.TURN + rows + (cycles.UNIT if piece.role == Role.EGRU else cycles.TARGET) * units + cycles.CANDIDATE * _insertions(piece)
+
+
+def _row_cycles(packed: Packed) -> int:
+    """Clock cycles of all rows of a matrix."""
+    if not packed.columns:
+        return cycles.SPARSE_ROW * packed.sources + cycles.SYNAPSE * packed.weights
+    blocks, rest = divmod(packed.columns, 8)
+    return (cycles.DENSE_ROW + cycles.DENSE_BLOCK * blocks + cycles.DENSE_REST * (rest > 0)) * packed.sources
+
+
+def _insertions(piece: Slice) -> int:
+    """At most so many steps are taken to keep the candidates of a read-out in order."""
+    best = int(piece.words[Region.PARAMETERS][5])
+    return best * (piece.stop - piece.start)
