@@ -27,6 +27,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.protocol import Message
 from app.window.figures import gesture_name
 from app.window.lessons import Remark, Shown, Teaching
 from app.window.panels.base import Panel, quiet
@@ -64,7 +65,7 @@ KEPT = mark("Old gestures (simulated people): {before} % of windows right before
 class TeachPanel(Panel):
     """Name, examples, training and its figures."""
 
-    INTERESTS: ClassVar[Topic] = Topic.TEACH | Topic.SOURCE | Topic.CONNECTION | Topic.MODELS
+    INTERESTS: ClassVar[Topic] = Topic.TEACH | Topic.SOURCE | Topic.CONNECTION | Topic.NOTICE
     RATE_HZ: ClassVar[float] = 10.0
 
     def __init__(self, state: WindowState, parent: QWidget | None = None) -> None:
@@ -73,6 +74,8 @@ class TeachPanel(Panel):
         self._left = 0
         """Seconds of the countdown that are left; 0 while there is none."""
         self._counter = False
+        self._heard = 0
+        """Notices that had come when something was last asked for; a newer one may be the answer."""
         self._countdown = QTimer(self)
         self._countdown.setInterval(1000)
         self._countdown.timeout.connect(self._count)
@@ -97,7 +100,11 @@ class TeachPanel(Panel):
             tr("Record counter-example"), tr("Record what the gesture is not: doing something else, or nothing, in front of this camera")
         )
         self.stop = _button(tr("Stop"), tr("Break off the recording or the training"))
-        self.call, self.progress = QLabel(), QProgressBar()
+        self.call, self.progress, self.trouble = QLabel(), QProgressBar(), QLabel()
+        self.trouble.setObjectName("notice")
+        self.trouble.setProperty("level", "error")
+        self.trouble.setWordWrap(True)
+        self.trouble.setTextFormat(Qt.TextFormat.PlainText)
         self.call.setObjectName("heading")
         self.call.setMinimumWidth(1)
         self.progress.setTextVisible(False)
@@ -120,6 +127,7 @@ class TeachPanel(Panel):
         self.column.addLayout(row)
         self.column.addWidget(self.call)
         self.column.addWidget(self.progress)
+        self.column.addWidget(self.trouble)
 
     def _build_training(self) -> None:
         self.examples = QListWidget()
@@ -153,7 +161,7 @@ class TeachPanel(Panel):
             label.setTextFormat(Qt.TextFormat.PlainText)
         self.maps = ConfusionMaps()
         self.undo = _button("", tr("Take back what was taught last"))
-        self.undo.clicked.connect(lambda: self.command.emit({"op": "teach_undo", "name": self.state.teaching.newest}))
+        self.undo.clicked.connect(lambda: self._ask({"op": "teach_undo", "name": self.state.teaching.newest}))
         row = QHBoxLayout()
         row.addWidget(self.undo)
         row.addStretch(1)
@@ -168,6 +176,7 @@ class TeachPanel(Panel):
     def begin(self, counter: bool) -> None:
         """Count down, then have the engine record."""
         if self.state.teaching.state == "idle" and not self._left:
+            self._heard = self.state.notices_seen
             self._counter, self._left = counter, COUNTDOWN
             self._countdown.start()
             self.refresh(Topic.TEACH)
@@ -185,7 +194,7 @@ class TeachPanel(Panel):
         self._left -= 1
         if self._left <= 0:
             self._countdown.stop()
-            self.command.emit({"op": "teach_record", "seconds": SECONDS, "counter": self._counter})
+            self._ask({"op": "teach_record", "seconds": SECONDS, "counter": self._counter})
         self.refresh(Topic.TEACH)
 
     def _drop(self) -> None:
@@ -193,7 +202,12 @@ class TeachPanel(Panel):
             self.command.emit({"op": "teach_drop", "id": item.data(Qt.ItemDataRole.UserRole)})
 
     def _train(self) -> None:
-        self.command.emit({"op": "teach_learn", "name": self.name.text().strip()})
+        self._ask({"op": "teach_learn", "name": self.name.text().strip()})
+
+    def _ask(self, message: Message) -> None:
+        """Send `message`, and show what is said about it here too: the main window's notices are out of sight."""
+        self._heard = self.state.notices_seen
+        self.command.emit(message)
 
     # What is shown
 
@@ -201,6 +215,7 @@ class TeachPanel(Panel):
         """Examples, state and figures as the engine tells them."""
         teaching = self.state.teaching
         self._show_state(teaching)
+        self._show_trouble()
         self._show_examples(teaching.examples)
         self._show_result(teaching)
         self._enable(teaching)
@@ -220,6 +235,13 @@ class TeachPanel(Panel):
         if text != self.call.text():
             self.call.setText(text)
         self.progress.setValue(round(1000 * share))
+
+    def _show_trouble(self) -> None:
+        """The newest thing that went wrong since something was asked for."""
+        new = min(self.state.notices_seen - self._heard, len(self.state.notices))
+        said = [sentence for level, sentence in list(self.state.notices)[len(self.state.notices) - new :] if level != "info"]
+        self.trouble.setText(said[-1] if said else "")
+        self.trouble.setVisible(bool(said))
 
     def _advice(self, teaching: Teaching) -> str:
         """What to do next."""
