@@ -117,7 +117,12 @@ def draw_body(draw: Draw, ranges: BodyRanges) -> Body:
 
 def unit(vectors: Array) -> Array:
     """Vectors (n, 3) scaled to length 1."""
-    return np.asarray(vectors / np.maximum(np.sqrt(np.sum(vectors * vectors, axis=1, keepdims=True)), 1e-9))
+    return np.asarray(vectors / np.maximum(np.sqrt(dot(vectors, vectors)), 1e-9))
+
+
+def dot(a: Array, b: Array) -> Array:
+    """Scalar products of vectors (n, 3), as (n, 1). Column by column, numpy's sums over an axis this short being slow."""
+    return np.asarray(a[:, 0] * b[:, 0] + a[:, 1] * b[:, 1] + a[:, 2] * b[:, 2])[:, None]
 
 
 def solve_arm(body: Body, side: int, path: ArmPath) -> tuple[Array, Array]:
@@ -129,8 +134,8 @@ def solve_arm(body: Body, side: int, path: ArmPath) -> tuple[Array, Array]:
     shoulder, l1, l2 = body.shoulder[side], body.upper_arm, body.forearm
     span = path.wrist - shoulder
     along = unit(span)
-    d = np.clip(np.sqrt(np.sum(span * span, axis=1, keepdims=True)), abs(l1 - l2) + 0.04, LONGEST_REACH * (l1 + l2))
-    across = unit(path.pole - np.sum(path.pole * along, axis=1, keepdims=True) * along)
+    d = np.clip(np.sqrt(dot(span, span)), abs(l1 - l2) + 0.04, LONGEST_REACH * (l1 + l2))
+    across = unit(path.pole - dot(path.pole, along) * along)
     a = (l1 * l1 - l2 * l2 + d * d) / (2.0 * d)
     h = np.sqrt(np.maximum(l1 * l1 - a * a, 0.0))
     return shoulder + a * along + h * across, shoulder + d * along

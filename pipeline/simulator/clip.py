@@ -111,7 +111,7 @@ class Simulator:
         poses = np.empty((*depth.shape[:2], 6), np.float32)
         poses[:, :, 0:2], poses[:, :, 3:5] = pixels[:, :, 0], pixels[:, :, 1]
         poses[:, :, (2, 5)] = magnification * self._actor.radii
-        orders = np.argsort(-depth.mean(axis=2) - self._actor.bias, axis=1, kind="stable")
+        orders = np.argsort(-0.5 * (depth[..., 0] + depth[..., 1]) - self._actor.bias, axis=1, kind="stable")
         return View(poses, orders, shifts, self._lights.waves(times_us))
 
 

@@ -61,7 +61,8 @@ class Slow:
 
     def at(self, t: Array) -> Array:
         """Displacement (n, 3) at times t (s)."""
-        return np.asarray(np.sum(self.size * np.sin(2.0 * np.pi * t[:, None, None] * self.rate + self.shift), axis=2))
+        waves = self.size * np.sin(2.0 * np.pi * t[:, None, None] * self.rate + self.shift)
+        return np.asarray(waves[..., 0] + waves[..., 1] + waves[..., 2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,7 @@ class Camera:
 
     def project(self, points: Array) -> tuple[Array, Array, Array]:
         """Points (..., 3) in metres -> pixels (..., 2), magnification px/m (...), depth toward the camera (...)."""
-        turned = points @ self.turn.T
+        turned = (points.reshape(-1, 3) @ self.turn.T).reshape(points.shape)
         k = self.scale * self.distance / np.maximum(self.distance - turned[..., 2], 0.25)
         return turned[..., :2] * k[..., None] + self.centre, k, turned[..., 2]
 

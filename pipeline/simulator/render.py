@@ -229,6 +229,11 @@ def _cover(tile: int, planes: Float32, painted: Float32, i: int, x0: np.float32,
     ax, ay, ra = painted[i, 0] - x0, painted[i, 1] - y0, painted[i, 2]
     ex, ey, dr = painted[i, 3] - x0 - ax, painted[i, 4] - y0 - ay, painted[i, 5] - ra
     inverse = one / (ex * ex + ey * ey + np.float32(1e-6))
+    mx, my = np.float32(0.5 * (TILE - 1)) - ax, np.float32(0.5 * (TILE - 1)) - ay  # the tile's middle: is all of it too far away?
+    nearest = min(max((mx * ex + my * ey) * inverse, zero), one)
+    away = max(ra, ra + dr) + np.float32(1.0 + 0.5 * (TILE - 1) * np.sqrt(2.0))
+    if (mx - nearest * ex) ** 2 + (my - nearest * ey) ** 2 > away * away:
+        return 0
     inverse_length = half * np.sqrt(inverse)
     along, across = np.float32(TEXTURE_ALONG - 1), np.float32(TEXTURE_ACROSS - 1)
     inside = np.int32(0)

@@ -19,6 +19,9 @@ Per pixel, with L = ln(I + 0.02):
 
 Only tiles in which something was painted, the photoreceptor has not settled, a pixel is in its refractory time, or a leak event is due are
 visited. Events of a step are then put in order of time by counting.
+
+numba keys its cache of `run_steps` on this file alone: after a change to what it calls in `pipeline.simulator.render`, this file has to be
+touched, or the old code goes on running.
 """
 
 from typing import NamedTuple
