@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from app.evaluation.measures import BINS, NOTHING
+from models.decision import OTHER
 from pipeline.errors import UserError
 
 DOTS_PER_INCH = 130
@@ -42,7 +43,7 @@ def _confusion(axes: Any, said: dict[str, Any]) -> bool:
     table = said["confusion"]
     taken = {name for row in table.values() for name in row}
     rows = [*(label for label in said["labels"] if label in table), *(truth for truth in table if truth not in said["labels"])]
-    columns = [*(label for label in said["labels"] if label in taken or label in table), NOTHING]
+    columns = [*(label for label in said["labels"] if label in taken or (label in table and label != OTHER)), NOTHING]
     counts = np.array([[table[row].get(column, 0) for column in columns] for row in rows])
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
