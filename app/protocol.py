@@ -24,7 +24,8 @@ decision  as printed by `egret run --json` (t_us, label, confidence, accepted, r
 status    four times a second: now_us (sensor time of the surface's newest data), rate (events/s), kept_rate, lost, repaired, refused,
           skipped (events that inference or view skipped), position_us, playing, speed, loop,
           latency {stage: {p50, p95}} in ms over the last seconds,
-          runtime {backend: "host", badge: "HOST", heartbeat: steps so far, activity, steps_per_s},
+          runtime {backend: "host", badge: "HOST", heartbeat: steps so far, activity, steps_per_s, offer: the backend that was left and
+          can be returned to, or "", checked: steps that chip and host both made, late: deadlines that the chip missed},
           recording null | {path, events, bytes, seconds, sentence}, chat {busy, tokens_per_s, memory_age}
 settings  filters {background_us, refractory_us, hot_pixel, polarity, region}, threshold, margin, min_events
 token     id (of the answer), index, text (a piece; pieces joined are the answer), activity, tokens_per_s
@@ -44,6 +45,7 @@ threshold {value} | min_events {value}
 chat {prompt, seed, temperature, top_k, tokens} | chat_stop | chat_clear
 record {path} | record_stop
 teach_record {seconds, counter} | teach_stop | teach_drop {id} | teach_learn {name} | teach_undo {name}
+runtime {value: "chip"}          return to the chip that was left (see `offer` in `status`)
 painted {t_us, ns}               the decision with this t_us was on screen at monotonic time ns: closes the latency chain
 quit                             end the engine
 """

@@ -133,6 +133,12 @@ def _painted(engine: "Engine", order: Message) -> None:
     engine.painted(int(order["t_us"]), int(order["ns"]))
 
 
+def _runtime(engine: "Engine", order: Message) -> None:
+    if order["value"] != "chip":
+        raise ValueError
+    engine.go_back_to_the_chip()
+
+
 HANDLERS: dict[str, Callable[["Engine", Message], None]] = {
     "play": _play,
     "pause": _pause,
@@ -150,6 +156,7 @@ HANDLERS: dict[str, Callable[["Engine", Message], None]] = {
     "record": _record,
     "record_stop": _record_stop,
     "painted": _painted,
+    "runtime": _runtime,
     **dict.fromkeys(("teach_record", "teach_stop", "teach_drop", "teach_learn", "teach_undo"), teaching_order),
     "quit": lambda engine, order: engine.stop(),
 }

@@ -96,6 +96,7 @@ class Engine:
         self._stop = threading.Event()
         self._loaded = threading.Event()
         """Set when the networks are there; until then the source may open, but nothing of it is taken."""
+        self._returning: threading.Thread | None = None
         self._surfaces = 0
         self._decided: dict[int, int] = {}
         """Host time of the newest decisions that windows were told, by their sensor time."""
@@ -130,6 +131,7 @@ class Engine:
         """Everything that can fail, before anything runs."""
         duration = self.settings.duration
         self.runtime = self.models.runtime(self.settings.runtime)
+        self.runtime.live(self.notice)
         self.recognition = Recognition(
             self.runtime,
             self.models.decider(self.settings.threshold),
@@ -154,6 +156,7 @@ class Engine:
             stopped["chat"] = self.chat.close()
         stopped["teaching"] = self.teaching.close()
         stopped["server"] = self._server.stop()
+        self.runtime.close()
         session.remove(self.folder)
         if refused := [who for who, did in stopped.items() if not did]:
             log.warning("did not stop in time: %s", ", ".join(refused))
@@ -279,6 +282,20 @@ class Engine:
             self._loaded.wait()
             if not self._stop.is_set():
                 self.recognition.end(source)
+
+    def go_back_to_the_chip(self) -> None:
+        """Return to the chip that was left, in a thread of its own: it takes seconds, and recognition goes on meanwhile."""
+
+        def work() -> None:
+            try:
+                self.runtime.go_back()
+                self.notice("info", f"The networks have moved back, with their state: {self.runtime.badge}.")
+            except UserError as error:
+                self.notice("error", str(error))
+
+        if not self._returning or not self._returning.is_alive():
+            self._returning = threading.Thread(target=work, name="egret-return", daemon=True)
+            self._returning.start()
 
     # ---- what happened ----------------------------------------------------------------------------------------------------------
 

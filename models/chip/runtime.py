@@ -1,22 +1,31 @@
 """The runtime: gesture and language network, loaded together, stepped one input at a time, on one backend.
 
-Which backend runs is never hidden: `badge` is what the window shows. This version has two, the host (`models/chip/integer.py`) and the
-chip's own firmware on an emulated chip (`models/chip/emulated.py`); asking for the chip itself is answered with a sentence.
+Which backend runs is never hidden: `badge` is what the window shows. There are the host (`models/chip/integer.py`), the chip's own firmware
+on an emulated chip, and the chip itself (`models/chip/spinnaker2.py`); the two chips are processes of their own that are left for the host
+when they fail (`models/chip/failover.py`), and returned to when somebody asks for it (`go_back`).
 
 What runs is a program (`models/chip/program.py`). A file may hold one; trained weights become one when they are loaded, which takes a
 fraction of a second and gives the same program every time.
 """
 
+import sys
+import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 
 from models import checkpoint
-from models.chip import storage
+from models.chip import failover, firmware, integer, placement, storage
+from models.chip import plan as plans
 from models.chip.compress import compress
+from models.chip.failover import Chip, Watched
 from models.chip.integer import GestureNetwork, LanguageNetwork
+from models.chip.plan import Plan
 from models.chip.program import Program
+from models.chip.worker_process import ChipProcess, Lost
 from models.teaching.head import Head
 from pipeline.errors import FAILED, USAGE, UserError
 from pipeline.frames import GRID, WINDOW_US
@@ -24,37 +33,109 @@ from pipeline.frames import GRID, WINDOW_US
 BACKENDS = ("auto", "host", "emulator", "spinnaker2")
 """Names of DESIGN.md section 6."""
 BADGES = {"host": "HOST", "emulator": "EMULATED CHIP"}
+FRAME_S = 0.02
+"""A chip has this long for a step that somebody waits for; what is left of the frame of 25 ms is enough for the host to make the step."""
+SLOWEST_S = 1.0
+"""An emulated chip, which keeps no frame's time on a slow computer, has up to this long: twice what it took when it was tried."""
+TRIALS = 3
+TRIAL_EVENTS = 200
+"""Pixels with an event: more than a person waving gives."""
 
 
 class Runtime:
     """Both networks on one backend; the two may be stepped from two threads at once, each from one thread at a time.
 
-    UserError for weights that are missing, broken or of another shape than Egret's frames need, for a backend that this version does not
-    have (exit 1), and for a name that is none (exit 2).
+    UserError for weights that are missing, broken or of another shape than Egret's frames need, for a backend that cannot be had
+    (exit 1), and for a name that is none (exit 2).
     """
 
     def __init__(self, gesture_path: str | Path, language_path: str | Path, backend: str = "auto", head: Head | None = None) -> None:
         """With a `head`, which must belong to the gesture weights, the classes that were taught follow the network's own."""
-        self.backend = _chosen(backend)
-        self.badge = BADGES[self.backend]
+        self._backend = _chosen(backend)
+        self._live = False
+        self._on_notice: Callable[[str, str], None] = lambda level, sentence: None
         self._gesture_path = Path(gesture_path)
         programs = [_gesture(self._gesture_path, head), _program(Path(language_path), "language")]
         self.gesture: GestureNetwork
         self.language: LanguageNetwork
-        self.gesture, self.language = self._stepped(programs)
+        self.gesture, self.language = self._networks(programs)  # type: ignore[assignment]
+
+    @property
+    def backend(self) -> str:
+        """Where the gesture network's next step is made: "host" once the chip that was asked for has been left."""
+        return self._backend if not isinstance(self.gesture, Watched) or self.gesture.on_chip else "host"
+
+    @property
+    def badge(self) -> str:
+        """What the window shows of that."""
+        return BADGES[self.backend]
+
+    @property
+    def offer(self) -> str:
+        """The backend that `go_back` returns to; empty while it is in use."""
+        return "" if self.backend == self._backend else self._backend
 
     def taught(self, head: Head | None) -> GestureNetwork:
         """The gesture network anew, with the classes of `head` behind its own, or without any."""
-        (network,) = self._stepped([_gesture(self._gesture_path, head)])
+        (network,) = self._networks([_gesture(self._gesture_path, head)])
         return cast(GestureNetwork, network)
 
-    def _stepped(self, programs: list[Program]) -> list[Any]:
-        """The networks of `programs` on this backend. They step alike, so all of them count as the host's to whoever holds one."""
-        if self.backend == "emulator":
-            from models.chip.emulated import on_one_chip
+    def live(self, on_notice: Callable[[str, str], None]) -> None:
+        """From now on somebody waits for every step: a chip that takes longer than a frame is left. `on_notice` is told of that, with a
+        level and a sentence, in whatever thread finds out."""
+        self._live, self._on_notice = True, on_notice
+        for network in self._watched():
+            if network.chip is not None:
+                network.chip.limit_s = _limit(network.chip, network)
+                network.attach(network.chip)  # the trials have left it in another state
 
-            return on_one_chip(programs)
-        return [GestureNetwork(program) if program.kind == "gesture" else LanguageNetwork(program) for program in programs]
+    def go_back(self) -> None:
+        """Start the chip anew and return to it, with the networks' state. Takes seconds; the host goes on meanwhile. UserError where it
+        cannot be had."""
+        networks = self._watched()
+        if not networks or not self.offer:
+            raise UserError(f"There is no chip to go back to: the networks run where they were asked to ({self.badge}).")
+        self._attach(networks)
+
+    def close(self) -> None:
+        """End the chip's process, if there is one."""
+        for network in self._watched():
+            if network.chip is not None:
+                network.chip.process.close()
+
+    def _watched(self) -> list[Watched]:
+        return [network for network in (self.gesture, self.language) if isinstance(network, Watched)]
+
+    def _networks(self, programs: list[Program]) -> list[integer.Network]:
+        """The networks of `programs` on this backend."""
+        if self._backend == "host":
+            return [GestureNetwork(program) if program.kind == "gesture" else LanguageNetwork(program) for program in programs]
+        kinds = {"gesture": failover.GestureNetwork, "language": failover.LanguageNetwork}
+        networks: list[Watched] = [kinds[program.kind](program) for program in programs]
+        self._attach(networks)
+        return list(networks)
+
+    def _attach(self, networks: list[Watched]) -> None:
+        """Bring `networks` to a new chip, all to the same."""
+        plan = placement.place([network.program for network in networks], firmware.image())
+        process = emulated(plan)
+        try:
+            chips = failover.on_chip(process, plan)
+            if self._live:
+                for chip, network in zip(chips, networks, strict=True):
+                    chip.limit_s = _limit(chip, network)
+        except Lost as lost:
+            raise UserError(f"{process.name} {lost} while it was started; use --runtime host.", FAILED) from None
+        process.told = lambda lost: self._lost(process, lost)
+        for chip, network in zip(chips, networks, strict=True):
+            network.attach(chip)
+
+    def _lost(self, process: ChipProcess, lost: Lost) -> None:
+        """In the thread that found out: what one network has lost, the other leaves too."""
+        self._on_notice("warning", f"{process.name} {lost}: the host goes on from the same state, and no decision is missing.")
+        for network in self._watched():
+            if network.chip is not None:
+                network.chip.process.lose(lost)
 
     def warm(self) -> None:
         """Compile the kernels with the types of real steps, or load them from the cache. Both networks are reset, counters included."""
@@ -63,6 +144,26 @@ class Runtime:
         for network in (self.gesture, self.language):
             network.reset()
             network.steps = network.operations = 0
+
+
+def emulated(plan: Plan, module: str = "models.chip.emulator_worker") -> ChipProcess:
+    """A process that emulates a chip with `plan`. UserError where it cannot be had."""
+    with tempfile.TemporaryDirectory(prefix="egret-") as folder:
+        path = Path(folder) / "plan.safetensors"
+        plans.save(plan, path)
+        return ChipProcess("The emulated chip", sys.executable, ["-m", module, str(path)], len(plan.networks))
+
+
+def _limit(chip: Chip, network: Watched) -> float:
+    """How long a step of `network` may take on `chip` live, from a few that are tried from its present state."""
+    tried = min(TRIAL_EVENTS, network.program.inputs) if network.program.embedding is None else 1
+    events = np.arange(tried, dtype=np.uint32) << np.uint32(16) | np.uint32(1)
+    slowest = 0.0
+    for _ in range(TRIALS):
+        begun = time.monotonic()
+        chip.step(events, network.state)
+        slowest = max(slowest, time.monotonic() - begun)
+    return min(max(FRAME_S, 2 * slowest), SLOWEST_S)
 
 
 def _chosen(backend: str) -> str:

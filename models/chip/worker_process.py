@@ -1,0 +1,175 @@
+"""A chip in a process of its own: started, asked with a time limit, and left for good the moment it fails.
+
+Nothing here knows what a network is: `ChipProcess.ask` is one exchange over the link (board/link.py). Whatever goes wrong, silence beyond
+the limit, an end of the process, an answer that is none, raises `Lost` with the reason in words, kills the process, and thereby wakes
+whoever else waits for it; asking a lost chip again raises the same reason.
+"""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from models.chip.board import link
+from models.chip.board.link import Channel, Kind, LinkError, Span, Write
+from pipeline.errors import FAILED, UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+STARTING_S = 120.0
+"""A cold disk, a plan for a hundred PEs to be loaded, on a busy machine."""
+KILL_S = 2.0
+
+
+class Lost(Exception):
+    """The chip cannot be asked any more. The text ends a sentence that begins with the chip's name."""
+
+
+class ChipProcess:
+    """A worker with one link a network. UserError, with the worker's own sentence, where it cannot start.
+
+    `name` begins sentences; `arguments` follow the interpreter, and after them come the numbers of the sockets. `told` is called once, in
+    the thread that found out, when the chip is lost.
+    """
+
+    def __init__(self, name: str, python: str, arguments: Sequence[str], networks: int, starting_s: float = STARTING_S) -> None:
+        self.name = name
+        self.told: Callable[[Lost], None] = lambda lost: None
+        self.lost: Lost | None = None
+        self._lock = threading.Lock()
+        pairs = [socket.socketpair() for _ in range(networks)]
+        self._channels = [Channel(ours) for ours, _ in pairs]
+        self._words = [0] * networks
+        self._numbers = [0] * networks
+        self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the finalizer
+        theirs = [end.fileno() for _, end in pairs]
+        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])))
+        try:
+            self._process = subprocess.Popen(
+                [python, "-P", *arguments, *map(str, theirs)],
+                stdin=subprocess.DEVNULL,
+                stdout=self._errors,
+                stderr=self._errors,
+                pass_fds=theirs,
+                env=environment,
+            )
+        finally:
+            for _, end in pairs:
+                end.close()
+        self._finalizer = weakref.finalize(self, _end, self._process, self._channels, self._errors)
+        self.hello = self._hello(starting_s)
+
+    @property
+    def pid(self) -> int:
+        """The worker's process number."""
+        return self._process.pid
+
+    def _hello(self, starting_s: float) -> dict[str, Any]:
+        try:
+            kind, body = self._channels[0].receive(starting_s)
+            message = link.decode_text(body) if kind in (Kind.HELLO, Kind.FAILURE) else {}
+        except (OSError, EOFError, LinkError) as error:
+            raise self._cannot_start(self._why(error, starting_s)) from None
+        if kind == Kind.HELLO:
+            return message
+        sentence = message.get("sentence")
+        self.close()
+        if kind == Kind.FAILURE and isinstance(sentence, str):
+            raise UserError(sentence, FAILED)
+        raise self._cannot_start("sent something that makes no sense")
+
+    def _cannot_start(self, why: str) -> UserError:
+        self.close()
+        return UserError(f"{self.name} {why} while it was started; use --runtime host.", FAILED)
+
+    def load(self, network: int, reads: Sequence[Span], words: int, timeout: float = STARTING_S) -> None:
+        """Tell what is to be read back after every run of `network`: `words` words in all. Lost where the worker does not take it."""
+        self._words[network] = words
+        with self._blamed(timeout):
+            self._channels[network].send(Kind.LOAD, link.encode_load(network, reads), timeout=timeout)
+            self._receive(network, Kind.READY, timeout)
+
+    def ask(self, network: int, ticks: int, reset: bool, writes: Sequence[Write], timeout: float) -> bytes:
+        """The words read after a run of `network`, asked by one thread at a time. Lost where there is no answer within `timeout` s."""
+        if self.lost:
+            raise self.lost
+        self._numbers[network] = number = (self._numbers[network] + 1) % (1 << 32)
+        with self._blamed(timeout):
+            self._channels[network].send(Kind.RUN, link.encode_run(number, ticks, reset, writes), timeout=timeout)
+            body = self._receive(network, Kind.RAN, timeout)
+            return link.decode_ran(body, number, self._words[network])
+
+    def _receive(self, network: int, due: Kind, timeout: float) -> bytes:
+        kind, body = self._channels[network].receive(timeout)
+        if kind == Kind.FAILURE:
+            raise Lost(_reason(link.decode_text(body)))
+        if kind != due:
+            raise LinkError(f"a frame {kind.name} where {due.name} was due")
+        return body
+
+    @contextlib.contextmanager
+    def _blamed(self, timeout: float) -> Any:
+        """Whatever fails inside loses the chip."""
+        try:
+            yield
+        except Lost as lost:
+            raise self.lose(lost) from None
+        except (OSError, EOFError, LinkError) as error:
+            raise self.lose(Lost(self._why(error, timeout))) from None
+
+    def _why(self, error: BaseException, timeout: float) -> str:
+        match error:
+            case TimeoutError():
+                return f"did not answer within {timeout:g} s" if timeout >= 1 else f"did not answer within {timeout * 1e3:.0f} ms"
+            case LinkError():
+                return f"sent something that makes no sense ({error})"
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            code = self._process.wait(KILL_S)
+            if code < 0:
+                return f"was ended by {signal.Signals(-code).name}" if -code in set(signal.Signals) else f"was ended by signal {-code}"
+            last = self._last_words()
+            return f"ended ({last})" if last else f"ended with code {code}"
+        return "closed the connection"
+
+    def _last_words(self) -> str:
+        size = self._errors.seek(0, os.SEEK_END)
+        self._errors.seek(max(0, size - 4096))
+        lines = self._errors.read().decode(errors="replace").strip().splitlines()
+        return lines[-1].strip()[:200] if lines else ""
+
+    def lose(self, lost: Lost) -> Lost:
+        """Leave the chip for this reason; the reason that counts, which is the first."""
+        with self._lock:
+            first = self.lost is None
+            self.lost = self.lost or lost
+        if first:
+            self._process.kill()  # which also wakes whoever waits for it in another thread
+            self.told(self.lost)
+        return self.lost
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            self.lost = self.lost or Lost("was closed")
+        self._finalizer()
+
+
+def _reason(message: dict[str, Any]) -> str:
+    sentence = message.get("sentence")
+    return f"gave up: {str(sentence)[:300]}" if sentence else "gave up"
+
+
+def _end(process: subprocess.Popen[bytes], channels: list[Channel], errors: IO[bytes]) -> None:
+    """One that hangs in the kernel cannot be waited for; it ends when the kernel lets go."""
+    process.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(KILL_S)
+    for channel in channels:
+        channel.close()
+    errors.close()

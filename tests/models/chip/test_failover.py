@@ -1,0 +1,190 @@
+"""A chip that dies, hangs or answers wrongly while inputs come: no step is missing, and the state is the one of the host alone."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from models.chip import failover, firmware, integer, placement
+from models.chip import plan as plans
+from models.chip.failover import CHECK_EVERY
+from models.chip.program import Program, State
+from models.chip.runtime import emulated
+from models.chip.worker_process import ChipProcess, Lost
+from pipeline.errors import UserError
+from tests.models.chip import programs as make
+
+pytest.importorskip("unicorn", reason="the emulated chip needs the extra emulator")
+
+STEPS = 3 * CHECK_EVERY + 5
+FAULT = CHECK_EVERY + 7
+Start = Callable[..., tuple[failover.GestureNetwork, failover.LanguageNetwork, ChipProcess]]
+
+
+@pytest.fixture(scope="module")
+def both() -> tuple[Program, Program]:
+    return make.program(1, "gesture", [24, 16]), make.program(2, "language", [20, 12], outputs=30, inputs=16)
+
+
+@pytest.fixture
+def start(both: tuple[Program, Program], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Both networks on an emulated chip of their own, with a fault."""
+    processes = []
+
+    def begin(fault: str = "") -> tuple[failover.GestureNetwork, failover.LanguageNetwork, ChipProcess]:
+        plan = placement.place(list(both), firmware.image())
+        if fault:
+            monkeypatch.setenv("EGRET_FAULT", fault)
+            plans.save(plan, tmp_path / "plan")
+            script = str(Path(__file__).with_name("faulty_worker.py"))
+            process = ChipProcess("The emulated chip", sys.executable, [script, str(tmp_path / "plan")], 2)
+        else:
+            process = emulated(plan)
+        processes.append(process)
+        gesture, language = failover.GestureNetwork(both[0]), failover.LanguageNetwork(both[1])
+        for network, chip in zip((gesture, language), failover.on_chip(process, plan), strict=True):
+            network.attach(chip)
+        return gesture, language, process
+
+    yield begin
+    for process in processes:
+        process.close()
+
+
+def same(one: State, other: State) -> bool:
+    return all(map(np.array_equal, (*one.h, *one.y, one.o), (*other.h, *other.y, other.o)))
+
+
+def alone(program: Program, inputs: list[Any]) -> tuple[integer.Network, list[Any]]:
+    """The host's network after `inputs`, and its logits."""
+    kind = integer.GestureNetwork if program.kind == "gesture" else integer.LanguageNetwork
+    network: Any = kind(program)
+    return network, [network.step(given) for given in inputs]
+
+
+def test_a_chip_does_what_the_host_does_and_the_counters_are_the_hosts(start: Start, both: tuple[Program, Program]) -> None:
+    *networks, process = start()
+    for network, program in zip(networks, both, strict=True):
+        inputs = make.inputs(program, 3, STEPS)
+        host, logits = alone(program, inputs)
+        for given, wanted in zip(inputs, logits, strict=True):
+            np.testing.assert_array_equal(network.step(given), wanted)
+        assert same(network.state, host.state)
+        assert (network.steps, network.operations, network.activity) == (host.steps, host.operations, host.activity)
+        assert network.on_chip and network.checked == 1 + STEPS // CHECK_EVERY
+    assert process.lost is None
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_no_step_is_missing_when_the_process_is_killed_or_stopped(start: Start, both: tuple[Program, Program], number: int) -> None:
+    gesture, language, process = start()
+    told: list[str] = []
+    process.told = lambda lost: told.append(str(lost))
+    inputs, tokens = make.inputs(both[0], 4, STEPS), make.inputs(both[1], 5, STEPS)
+    host, logits = alone(both[0], inputs)
+    beside, words = alone(both[1], tokens)
+    for step in range(STEPS):
+        if step == FAULT:
+            assert gesture.chip is not None
+            gesture.chip.limit_s = 0.3
+            os.kill(process.pid, number)
+        np.testing.assert_array_equal(gesture.step(inputs[step]), logits[step])
+        np.testing.assert_array_equal(language.step(tokens[step]), words[step])
+    assert not gesture.on_chip and not language.on_chip
+    assert same(gesture.state, host.state) and same(language.state, beside.state)
+    assert (gesture.steps, gesture.operations) == (host.steps, host.operations)
+    wanted = {signal.SIGKILL: "was ended by SIGKILL", signal.SIGSTOP: "did not answer within 300 ms"}
+    assert told == [wanted[signal.Signals(number)]]
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ("state", "answered wrongly: the host comes to another result"),
+        ("range", "answered with what no step can leave"),
+        ("short", "sent something that makes no sense"),
+        ("other", "sent something that makes no sense"),
+        ("noise", "sent something that makes no sense"),
+        ("hang", "did not answer within 300 ms"),
+        ("end", "ended with code 3"),
+        ("crash", "was ended by SIGABRT"),
+    ],
+)
+def test_a_wrong_answer_is_found_and_leaves_no_trace(start: Start, both: tuple[Program, Program], fault: str, sentence: str) -> None:
+    """The steps between the fault and its detection are made anew on the host, so the state is the one of the host alone."""
+    gesture, _, process = start(f"{fault}:{FAULT}")
+    inputs = make.inputs(both[0], 6, STEPS)
+    host, logits = alone(both[0], inputs)
+    if fault == "hang":
+        assert gesture.chip is not None
+        gesture.chip.limit_s = 0.3
+    said = [gesture.step(given) for given in inputs]
+    assert len(said) == STEPS and all(np.array_equal(a, b) for a, b in zip(said[: FAULT - 1], logits, strict=False))
+    assert all(np.array_equal(a, b) for a, b in zip(said[2 * CHECK_EVERY :], logits[2 * CHECK_EVERY :], strict=True))
+    assert str(process.lost).startswith(sentence)
+    assert same(gesture.state, host.state) and (gesture.steps, gesture.operations) == (host.steps, host.operations)
+
+
+def test_going_back_takes_the_state_along(start: Start, both: tuple[Program, Program]) -> None:
+    gesture, _, process = start()
+    inputs = make.inputs(both[0], 7, STEPS)
+    host, logits = alone(both[0], inputs)
+    for step, given in enumerate(inputs):
+        if step == 5:
+            process.close()
+        if step == 10:
+            fresh, *_ = start()
+            gesture.attach(fresh.chip)
+        np.testing.assert_array_equal(gesture.step(given), logits[step])
+        assert gesture.on_chip == (step < 5 or step >= 10)
+    assert same(gesture.state, host.state)
+
+
+def test_a_state_that_is_set_is_the_one_the_chip_goes_on_from(start: Start, both: tuple[Program, Program]) -> None:
+    gesture, *_ = start()
+    inputs = make.inputs(both[0], 8, 9)
+    host, _ = alone(both[0], inputs)
+    for given in inputs[:4]:
+        gesture.step(given)
+    before = gesture.state
+    for given in inputs:
+        gesture.step(given)
+    gesture.state = before
+    for given in inputs[4:]:
+        gesture.step(given)
+    assert same(gesture.state, host.state)
+    gesture.reset()
+    assert not any(part.any() for part in (*gesture.state.h, *gesture.state.y, gesture.state.o))
+    np.testing.assert_array_equal(gesture.step(inputs[0]), alone(both[0], inputs[:1])[1][0])
+
+
+def test_inputs_that_are_none_are_refused_before_the_chip_sees_them(start: Start) -> None:
+    gesture, language, process = start()
+    with pytest.raises(ValueError, match="not 60 numbers"):
+        gesture.step(np.zeros(61, np.uint16))
+    with pytest.raises(ValueError, match="no token 30"):
+        language.step(30)
+    assert process.lost is None and gesture.on_chip
+
+
+def test_a_lost_chip_stays_lost_for_the_same_reason(start: Start) -> None:
+    _, _, process = start()
+    first = process.lose(Lost("was given up"))
+    assert process.lose(Lost("was given up again")) is first
+    with pytest.raises(Lost, match=r"was given up$"):
+        process.ask(0, 1, False, [], 1.0)
+
+
+def test_a_plan_that_cannot_be_used_is_said_in_the_workers_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="There is no plan at"):
+        ChipProcess("The emulated chip", sys.executable, ["-m", "models.chip.emulator_worker", str(tmp_path / "absent")], 1)
+
+
+def test_a_worker_that_cannot_start_is_said_with_its_last_words(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"The board ended \(.*No module named.*\) while it was started; use --runtime host"):
+        ChipProcess("The board", sys.executable, ["-m", "models.chip.no_such_worker"], 1)
