@@ -1,4 +1,4 @@
-"""The networks on the host: event-driven float32, compiled, one step at a time.
+"""The networks in float32: event-driven, compiled, one step at a time. What programs (models/chip/integer.py) are compared with.
 
 **Weights by source unit.** Every product is `out = bias + sum over k of x_k * w[k, :]`, with the row of a source unit contiguous, and the
 row of a zero is never touched (`event_product`). Inputs are mostly empty pixels and outputs mostly silent units, so a step costs what

@@ -47,7 +47,6 @@ TABLE_LIMIT_BYTES = 64 << 20
 """Largest table of a vocabulary's sums that is kept; a larger vocabulary feeds its embedding row as events."""
 GAP = 16
 """Zeros in a row that are rather multiplied than skipped: beginning another stretch costs as much."""
-_LAST_FEATURE = FEATURES.size - 1
 
 
 @njit(cache=True, nogil=True)
@@ -115,11 +114,22 @@ def _curve(table: Int16s, u: int) -> int:
 
 @njit(cache=True, nogil=True)
 def advance(
-    sums: Int32s, mx: Int32s, mh: Int32s, b: Int32s, d: Int32s, theta: Int32s, inputs: Int32s, gates: Int32s, h: Int32s, y: Int16s
+    sums: Int32s,
+    mx: Int32s,
+    mh: Int32s,
+    b: Int32s,
+    d: Int32s,
+    theta: Int32s,
+    sigmoid: Int16s,
+    tanh: Int16s,
+    inputs: Int32s,
+    gates: Int32s,
+    h: Int32s,
+    y: Int16s,
 ) -> int:
     """The units' step from `sums` [2, 3H], A and Q: h, y [H] are replaced; `inputs` [2, 3H] gets a, q, and `gates` [4, H] z, r, g, c.
 
-    Returns how many units fired.
+    Returns how many units fired. The tables are arguments because compiled code on disk would keep those it was compiled with.
     """
     units = theta.size
     for j in range(3 * units):
@@ -128,10 +138,10 @@ def advance(
     a, q = inputs[0], inputs[1]
     fired = 0
     for j in range(units):
-        z = _curve(SIGMOID, a[j] + q[j])
-        r = _curve(SIGMOID, a[units + j] + q[units + j])
+        z = _curve(sigmoid, a[j] + q[j])
+        r = _curve(sigmoid, a[units + j] + q[units + j])
         q_g = min(max(q[2 * units + j], -65536), 65535)
-        g = _curve(TANH, a[2 * units + j] + ((r * q_g + (1 << 14)) >> 15))
+        g = _curve(tanh, a[2 * units + j] + ((r * q_g + (1 << 14)) >> 15))
         c = _mix(z, h[j], g << 8)
         gates[0, j], gates[1, j], gates[2, j], gates[3, j] = z, r, g, c
         fires = c > theta[j]
@@ -152,10 +162,11 @@ def answer(sums: Int32s, m: Int32s, b: Int32s, leak: int, p: Int32s, o: Int32s, 
 
 
 @njit(cache=True, nogil=True)
-def features(counts: npt.NDArray[np.uint16], x: Int16s) -> None:
-    """x [K] = features of counts [K]."""
+def features(counts: npt.NDArray[np.uint16], table: Int16s, x: Int16s) -> None:
+    """x [K] = the entries of `table` at counts [K], beyond it its last."""
+    last = table.size - 1
     for k in range(x.size):
-        x[k] = FEATURES[min(counts[k], _LAST_FEATURE)]
+        x[k] = table[min(counts[k], last)]
 
 
 class Matrix:
@@ -207,8 +218,9 @@ class _Units:
     def advance(self) -> int:
         """Advance with A in its place already; the operations it takes."""
         operations = self.own.add(self.y, self.sums[1])
-        layer = self.layer
-        self.fired = advance(self.sums, layer.mx, layer.mh, layer.b, layer.d, layer.theta, self.inputs, self.gates, self.h, self.y)
+        of = self.layer
+        ends = self.inputs, self.gates, self.h, self.y
+        self.fired = advance(self.sums, of.mx, of.mh, of.b, of.d, of.theta, SIGMOID, TANH, *ends)
         return operations
 
     def signals(self) -> LayerSignals:
@@ -319,7 +331,7 @@ class GestureNetwork(Network):
         """logits [classes] after a window with counts [2, 32, 32] (polarity OFF and ON, row, column); ValueError for another shape."""
         if counts.dtype != np.uint16 or counts.size != self._x.size:
             raise ValueError(f"the counts are {counts.dtype}{list(counts.shape)}, not {self._x.size} numbers of uint16")
-        features(counts.reshape(-1), self._x)
+        features(np.require(counts.reshape(-1), requirements=("C", "W")), FEATURES, self._x)  # copied if not of the compiled type
         return self._through(0, self._x)
 
 

@@ -266,7 +266,7 @@ def test_networks_of_any_size_run_on_kernels_compiled_once() -> None:
         if isinstance(frozen, np.ndarray):
             frozen.flags.writeable = False
         mine.step(frozen)  # type: ignore[attr-defined]
-    kernels = (integer.whole_rows, integer.stretches, integer.advance, integer.answer)
+    kernels = (integer.features, integer.whole_rows, integer.stretches, integer.advance, integer.answer)
     assert [kernel.signatures for kernel in kernels if len(kernel.signatures) > 1] == []
 
 
