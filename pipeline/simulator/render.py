@@ -175,15 +175,19 @@ def _mark(i: int, painted: Float32, mask: Int64, dirty: Flags, columns: int) -> 
 @njit(cache=True, nogil=True, error_model="numpy")
 def look(panorama: Float32, shift: Float32, planes: Float32, dirty: Flags, columns: int) -> None:
     """Fill the background from the panorama, whose pixel (0, 0) is seen `shift` (x, y) pixels left of and above the view's corner."""
-    rows, width = panorama.shape
+    height, width = panorama.shape
     left, up = int(np.floor(shift[0])), int(np.floor(shift[1]))
     right_part, lower_part = np.float32(shift[0] - left), np.float32(shift[1] - up)
     one = np.float32(1.0)
+    rows = planes.shape[0] // columns
+    xs = (left + np.arange(columns * TILE + 1)) % width
+    ys = (up + np.arange(rows * TILE + 1)) % height
     for k in range(planes.shape[0]):
         dirty[k] = 1
+        first_x, first_y = k % columns * TILE, k // columns * TILE
         for p in range(TILE_PIXELS):
-            x, y = (k % columns) * TILE + p % TILE + left, (k // columns) * TILE + p // TILE + up
-            x0, x1, y0, y1 = x % width, (x + 1) % width, y % rows, (y + 1) % rows
+            x, y = first_x + (p & (TILE - 1)), first_y + p // TILE
+            x0, x1, y0, y1 = np.uint64(xs[x]), np.uint64(xs[x + 1]), np.uint64(ys[y]), np.uint64(ys[y + 1])
             upper = panorama[y0, x0] + right_part * (panorama[y0, x1] - panorama[y0, x0])
             lower = panorama[y1, x0] + right_part * (panorama[y1, x1] - panorama[y1, x0])
             planes[k, BACKGROUND, p] = (one - lower_part) * upper + lower_part * lower
