@@ -46,7 +46,7 @@ def test_the_test_set_has_people_and_sensors_that_training_never_sees() -> None:
         assert start + (1 << 30) <= material.TEST_SEEDS or start >= material.TEST_SEEDS + most
 
 
-def test_a_simulated_piece_is_the_same_whoever_makes_it_and_however_many_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_simulated_piece_is_the_same_whoever_makes_it_and_however_many_are_asked_for() -> None:
     (again,) = material.simulate(5, None).frames
     number, pieces = material.simulated(1)
     alone = [next(pieces) for _ in range(6)][5]

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from aedat_bytes import CAER_HEADER, Event, packet
+from hypothesis import given
+from hypothesis import strategies as st
 
 from models.training import dvs128
 from models.training.clips import FRAMES
@@ -186,6 +188,18 @@ def test_files_that_cannot_be_used_are_named(original: Path, tmp_path: Path, spo
         list(dvs128.trials(tmp_path, "train"))
 
 
+@given(st.text(st.sampled_from("0123456789,-+ \n\r\0\"'e.x²"), max_size=60))
+def test_any_label_file_gives_trials_or_one_sentence(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    path = tmp_path_factory.getbasetemp() / "labels.csv"
+    path.write_text("class,startTime_usec,endTime_usec\n" + text)
+    try:
+        rows = dvs128._labels(path)
+    except UserError as error:
+        assert str(error).endswith(".")
+    else:
+        assert all(1 <= number <= 11 and 0 <= start < end for number, start, end in rows)
+
+
 def test_a_folder_without_the_data_set_is_refused(tmp_path: Path, original: Path, tonics: Path) -> None:
     with pytest.raises(UserError, match="no DVS128 Gesture trials to test"):
         dvs128.load(tmp_path, "test")
@@ -199,9 +213,19 @@ def test_a_damaged_file_of_tonics_is_named(tonics: Path, tmp_path: Path) -> None
     (folder / "3.npy").write_bytes(b"not numpy's")
     with pytest.raises(UserError, match=r"3\.npy"):
         dvs128.load(tmp_path, "test")
-    np.save(folder / "3.npy", np.array([{}], dtype=object), allow_pickle=True)
-    with pytest.raises(UserError, match=r"3\.npy"):
-        dvs128.load(tmp_path, "test")
+    for wrong in (np.array([{}], dtype=object), np.full((3, 4), np.nan), np.zeros((3, 5), np.int16)):
+        np.save(folder / "3.npy", wrong, allow_pickle=True)
+        with pytest.raises(UserError, match=r"3\.npy"):
+            dvs128.load(tmp_path, "test")
+
+
+def test_events_outside_the_sensor_are_left_out_whatever_their_size(tmp_path: Path) -> None:
+    pytest.importorskip("tonic")
+    folder = tmp_path / "DVSGesture" / "ibmGestureTest" / "user24_led"
+    folder.mkdir(parents=True)
+    np.save(folder / "3.npy", np.array([[5, 6, 1, 0], [128, 6, 1, 1], [65536 + 5, 6, 1, 2], [5, -70_000, 1, 3], [127, 0, 0, 40_000]]))
+    (trial,) = dvs128.trials(tmp_path, "test")
+    assert as_tuples(trial.events) == [(0, 5, 6, 1), (40_000_000, 127, 0, 0)]
 
 
 def test_a_clip_lasts_three_seconds() -> None:
