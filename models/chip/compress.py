@@ -1,11 +1,12 @@
 """From a trained network to a program: number the units, prune, quantise (the formats are those of models/chip/program.py).
 
-**Pruning** is by magnitude, matrix by matrix: what is kept of a matrix is its largest weights. One density for all would take as much from
-a small recurrent matrix, on which the memory of the network rests, as from the first layer, whose 2,048 pixels see mostly nothing; so the
-weights of all matrices are ranked together, each measured in units of its own matrix's root mean square, and the threshold is one.
+**Pruning** is by magnitude. The weights of all layers are ranked together, each measured in units of its own matrix's root mean square, so
+that a matrix of many small weights is not emptied for one of few large ones. Without training on (models/training/prune.py) a language
+model stands four fifths of its weights with 0.5 % more perplexity, and half with 6 %.
 
 **Quantisation** is after training: every target (a column) has the step that takes its largest weight to 127. Where the worst input could
-overflow a sum, the column's step is made larger until it cannot. Biases and thresholds are rounded to their formats.
+overflow a sum, the column's step is made larger until it cannot. Biases and thresholds are rounded to their formats. It costs less than
+0.1 % of perplexity, and no gesture of 384 simulated clips more than it wins (tests/models/chip/test_shipped.py keeps watch).
 
 A program made from a checkpoint depends on the checkpoint and the density alone.
 """
@@ -57,7 +58,9 @@ def compress(tensors: Tensors, metadata: Metadata, density: float = 1.0) -> Prog
         own = np.full(theta.size, MAX_EVENT, np.int64)
         columns, mx = quantise(wx, largest, bits, GATE_BITS, signed)
         recurrent, mh = quantise(wh, own, EVENT_BITS, GATE_BITS)
-        layers.append(Layer(columns, recurrent, mx, mh, _fixed(b, GATE_BITS), _fixed(d, GATE_BITS), _fixed(theta, STATE_BITS)))
+        layers.append(
+            Layer(columns, recurrent, mx, mh, _fixed(b, GATE_BITS), _fixed(d, GATE_BITS), _fixed(np.minimum(theta, 1), STATE_BITS))
+        )
         largest, bits, signed = own, EVENT_BITS, False
     if embedding is not None:
         readout = tied(embedding, _fixed(kept["bias"], LOGIT_BITS))
@@ -65,7 +68,9 @@ def compress(tensors: Tensors, metadata: Metadata, density: float = 1.0) -> Prog
         w, m = quantise(kept["readout.w"], largest, EVENT_BITS, LOGIT_BITS)
         leak = min(int(np.rint(metadata["config"]["leak"] * (1 << EVENT_BITS))), MAX_EVENT)
         readout = Readout(w, m, _fixed(kept["readout.b"], LOGIT_BITS), leak)
-    return Program(metadata["kind"], embedding, tuple(layers), readout, metadata | {"density": density})
+    matrices = [matrix for layer in layers for matrix in (layer.wx, layer.wh)]
+    share = sum(int(np.count_nonzero(matrix)) for matrix in matrices) / sum(matrix.size for matrix in matrices)
+    return Program(metadata["kind"], embedding, tuple(layers), readout, metadata | {"density": round(share, 4)})
 
 
 def prune(tensors: Tensors, density: float) -> Tensors:

@@ -96,6 +96,21 @@ def test_a_program_does_as_the_float_network(seed: int, kind: str) -> None:
         np.testing.assert_allclose(ours / 2**23, floats, atol=0.03)
 
 
+def test_a_threshold_above_any_membrane_is_one_that_nothing_passes() -> None:
+    made, about = tensors(1, 20, [6, 4], 3, "gesture"), metadata("gesture", 20, [6, 4], 3)
+    made["layers.0.theta"][:] = 70_000
+    network = integer.GestureNetwork(compress(made, about))
+    for counts in np.random.default_rng(1).poisson(3.0, (20, 20)).astype(np.uint16):
+        network.step(counts)
+        assert network.activity[0] == 0
+
+
+def test_a_program_says_which_share_of_weights_is_left() -> None:
+    made, about = tensors(1, 200, [60], 3, "gesture"), metadata("gesture", 200, [60], 3)
+    assert compress(made, about, 0.25).metadata["density"] == pytest.approx(0.25, abs=0.01)
+    assert compress(prune(made, 0.25), about).metadata["density"] == pytest.approx(0.25, abs=0.01)
+
+
 def test_the_read_out_of_a_language_program_is_its_embedding() -> None:
     made = tensors(1, 16, [8, 16], 30, "language")
     program = compress(made, metadata("language", 16, [8, 16], 30))
