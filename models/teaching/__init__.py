@@ -13,14 +13,14 @@ it had a name) by a ridge in units of the features' spread, which keeps 256 weig
 places (as it is, and moved by two cells to each side), since nobody stands in the same place twice; thinned copies brought nothing.
 
 **Against what.** A column fitted on the examples alone would fire for everything, so it needs the rest of the world:
-`assets/movements.npz`, 192 simulated clips of the known gestures and of idle people, as frames. Frames rather than features, because
-features belong to one set of weights and whoever trains a network of their own teaches it too; shipped rather than simulated on the spot,
-because that takes a minute of two cores, and the visitor waits; 1.2 MB. Features of a set of weights take seconds and are kept in the
-user's cache. Half of the clips are fitted against, the other half measures what the old gestures lose. `--not` recordings join the fit as
-counter-examples: simulated clips are no photograph of the user's room.
+`assets/movements.npz`, 208 simulated clips of the known gestures, of idle people and of things that are no person, as frames. Frames
+rather than features, because features belong to one set of weights and whoever trains a network of their own teaches it too; shipped
+rather than simulated on the spot, because that takes a minute of two cores, and the visitor waits; 1.2 MB. Features of a set of weights
+take seconds and are kept in the user's cache. Half of the clips are fitted against, the other half measures what the old gestures lose.
+`--not` recordings join the fit as counter-examples: simulated clips are no photograph of the user's room.
 
 **What is kept.** A head (`head`) is a file of its own beside the weights: columns, the weights' digest, figures, and the examples as
 frames (about 15 kB each; no recording, no picture finer than 32 x 32). It is a function of weights and lessons and of nothing else, bit for
-bit on one machine (sums run in one thread and one order), so lessons add up, one can be taken back out of the middle, and new weights can
-be taught the old lessons.
+bit on one machine (sums run in one thread and one order), so lessons add up, and one can be taken back out of the middle as if it had
+never been.
 """

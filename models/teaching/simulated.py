@@ -2,9 +2,9 @@
 
     python -m models.teaching.simulated        writes assets/movements.npz (a minute; no torch)
 
-A clip is 2.5 s of one of the 11 gestures or of an idle person; of each kind there are 8 pairs. One pair of four is of the preset `dvs128`,
-the others are `wide`; every other pair is thinned and noisy, as from a sensor far away. The first clip of a pair is fitted against, the
-second measures. The seeds lie beyond those of training.
+A clip is 2.5 s of one of the 11 gestures, an idle person or things; of each kind there are 8 pairs. One pair of four is of the preset
+`dvs128`, the others are `wide`; every other pair is thinned and noisy, as from a sensor far away. The first clip of a pair is fitted
+against, the second measures. The seeds lie beyond those of training.
 """
 
 import sys
@@ -18,9 +18,8 @@ from models.teaching.clips import Clip, Frames, join, pack
 from models.teaching.movements import FILE
 from pipeline.events import EVENT_DTYPE, Events, empty_events
 from pipeline.frames import WINDOW_US, Framer
-from pipeline.simulator import GESTURES, IDLE, Simulator
+from pipeline.simulator import KINDS, Simulator
 
-KINDS = (*GESTURES, IDLE)
 PAIRS = 8
 CLIP_US = 100 * WINDOW_US
 SIDE = 128
