@@ -18,7 +18,7 @@ from typing import cast
 import numpy as np
 
 from models import checkpoint
-from models.chip import failover, firmware, integer, placement, storage
+from models.chip import failover, firmware, integer, placement, spinnaker2, storage
 from models.chip import plan as plans
 from models.chip.compress import compress
 from models.chip.failover import Chip, Watched
@@ -32,11 +32,15 @@ from pipeline.frames import GRID, WINDOW_US
 
 BACKENDS = ("auto", "host", "emulator", "spinnaker2")
 """Names of DESIGN.md section 6."""
-BADGES = {"host": "HOST", "emulator": "EMULATED CHIP"}
+BADGES = {"host": "HOST", "emulator": "EMULATED CHIP", "spinnaker2": "CHIP"}
 FRAME_S = 0.02
 """A chip has this long for a step that somebody waits for; what is left of the frame of 25 ms is enough for the host to make the step."""
 SLOWEST_S = 1.0
 """An emulated chip, which keeps no frame's time on a slow computer, has up to this long: twice what it took when it was tried."""
+BATCHES = (
+    "py-spinnaker2 runs in batches: every window of a gesture and every token is a run of its own and takes seconds. "
+    "Egret's way to a board has never been tried on one."
+)
 TRIALS = 3
 TRIAL_EVENTS = 200
 """Pixels with an event: more than a person waving gives."""
@@ -51,7 +55,7 @@ class Runtime:
 
     def __init__(self, gesture_path: str | Path, language_path: str | Path, backend: str = "auto", head: Head | None = None) -> None:
         """With a `head`, which must belong to the gesture weights, the classes that were taught follow the network's own."""
-        self._backend = _chosen(backend)
+        self._backend, self._board = _chosen(backend)
         self._live = False
         self._on_notice: Callable[[str, str], None] = lambda level, sentence: None
         self._gesture_path = Path(gesture_path)
@@ -84,6 +88,9 @@ class Runtime:
         """From now on somebody waits for every step: a chip that takes longer than a frame is left. `on_notice` is told of that, with a
         level and a sentence, in whatever thread finds out."""
         self._live, self._on_notice = True, on_notice
+        if self._board:
+            on_notice("warning", BATCHES)
+            return
         for network in self._watched():
             if network.chip is not None:
                 network.chip.limit_s = _limit(network.chip, network)
@@ -118,11 +125,13 @@ class Runtime:
     def _attach(self, networks: list[Watched]) -> None:
         """Bring `networks` to a new chip, all to the same."""
         plan = placement.place([network.program for network in networks], firmware.image())
-        process = emulated(plan)
+        process = spinnaker2.start(plan, self._board) if self._board else emulated(plan)
         try:
-            chips = failover.on_chip(process, plan)
-            if self._live:
-                for chip, network in zip(chips, networks, strict=True):
+            chips = failover.on_chip(process, plan, always_import=self._board is not None)
+            for chip, network in zip(chips, networks, strict=True):
+                if self._board:
+                    chip.limit_s = self._board.limit_s
+                elif self._live:
                     chip.limit_s = _limit(chip, network)
         except Lost as lost:
             raise UserError(f"{process.name} {lost} while it was started; use --runtime host.", FAILED) from None
@@ -166,12 +175,13 @@ def _limit(chip: Chip, network: Watched) -> float:
     return min(max(FRAME_S, 2 * slowest), SLOWEST_S)
 
 
-def _chosen(backend: str) -> str:
-    if backend not in BACKENDS:
+def _chosen(backend: str) -> tuple[str, spinnaker2.Settings | None]:
+    """Name of the backend, and of the chip itself the board. "auto" is the host: no public way leads to a board that keeps a frame's
+    time (`spinnaker2`), and the emulated chip is slower than the host by nature."""
+    name, _, address = backend.partition(":")
+    if name not in BACKENDS or (address and name != "spinnaker2"):
         raise UserError(f"There is no runtime called {backend!r}; choose one of {', '.join(BACKENDS)}.", USAGE)
-    if backend == "spinnaker2":
-        raise UserError("The runtime spinnaker2 is not part of this version; use --runtime host or --runtime emulator.", FAILED)
-    return "host" if backend == "auto" else backend
+    return "host" if name == "auto" else name, spinnaker2.settings(address) if name == "spinnaker2" else None
 
 
 def _gesture(path: Path, head: Head | None) -> Program:

@@ -34,11 +34,13 @@ class Lost(Exception):
 class ChipProcess:
     """A worker with one link a network. UserError, with the worker's own sentence, where it cannot start.
 
-    `name` begins sentences; `arguments` follow the interpreter, and after them come the numbers of the sockets. `told` is called once, in
-    the thread that found out, when the chip is lost.
+    `name` begins sentences; `arguments` follow the interpreter, and after them come the numbers of the sockets; `path` is a folder where
+    the interpreter looks for packages besides. `told` is called once, in the thread that found out, when the chip is lost.
     """
 
-    def __init__(self, name: str, python: str, arguments: Sequence[str], networks: int, starting_s: float = STARTING_S) -> None:
+    def __init__(
+        self, name: str, python: str, arguments: Sequence[str], networks: int, *, path: str = "", starting_s: float = STARTING_S
+    ) -> None:
         self.name = name
         self.told: Callable[[Lost], None] = lambda lost: None
         self.lost: Lost | None = None
@@ -49,7 +51,8 @@ class ChipProcess:
         self._numbers = [0] * networks
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the finalizer
         theirs = [end.fileno() for _, end in pairs]
-        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])))
+        search = [path, str(ROOT), os.environ.get("PYTHONPATH")]
+        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, search)))
         try:
             self._process = subprocess.Popen(
                 [python, "-P", *arguments, *map(str, theirs)],

@@ -1,0 +1,211 @@
+"""The way to a board and back, against a package with exactly the public names of py-spinnaker2; and every way in which there is none."""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.chip import failover, firmware, integer, placement, spinnaker2
+from models.chip import plan as plans
+from models.chip.board import planfile, worker
+from models.chip.layout import SPECIFICATION_ADDRESS, SPECIFICATION_MAGIC, SPECIFICATION_VERSION, Region
+from models.chip.plan import Plan
+from models.chip.program import Program
+from models.chip.spinnaker2 import Settings
+from models.chip.worker_process import ChipProcess, Lost
+from pipeline.errors import USAGE, UserError
+from tests.models.chip import programs as make
+
+DOUBLE = Path(__file__).with_name("spinnaker2_double")
+BOARD = Settings(python=sys.executable, path=str(DOUBLE), eth_ip="192.0.2.1")
+
+
+@pytest.fixture(scope="module")
+def both() -> tuple[Program, Program]:
+    return make.program(1, "gesture", [10, 8], inputs=20), make.program(2, "language", [9, 7], outputs=12, inputs=8)
+
+
+@pytest.fixture(scope="module")
+def plan(both: tuple[Program, Program]) -> Plan:
+    return placement.place(list(both), firmware.image())
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("S2_IP", "STM_IP", "STM_IP48", "PYS2_EXPERIMENT_BACKEND", spinnaker2.SETTINGS, "DOUBLE_FAULT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+
+
+@pytest.fixture
+def processes() -> Iterator[list[ChipProcess]]:
+    started: list[ChipProcess] = []
+    yield started
+    for process in started:
+        process.close()
+
+
+@pytest.mark.parametrize("board", [BOARD, Settings(BOARD.python, BOARD.path, "48", stm_ip="192.0.2.2", experiment_backend="spinnman2")])
+def test_a_step_on_the_board_is_a_step_on_the_host(
+    both: tuple[Program, Program], plan: Plan, processes: list[ChipProcess], board: Settings
+) -> None:
+    """Through the worker's process, the double and the firmware on emulated PEs, at places that the mapper chose; and bit for bit."""
+    pytest.importorskip("unicorn", reason="the emulated chip needs the extra emulator")
+    process = spinnaker2.start(plan, board)
+    processes.append(process)
+    assert process.hello["live"] is False
+    chips = failover.on_chip(process, plan, always_import=True)
+    gesture, language = failover.GestureNetwork(both[0]), failover.LanguageNetwork(both[1])
+    gesture.attach(chips[0])
+    language.attach(chips[1])
+    hosts = integer.GestureNetwork(both[0]), integer.LanguageNetwork(both[1])
+    for counts, token in zip(make.inputs(both[0], 3, 4), make.inputs(both[1], 4, 4), strict=True):
+        np.testing.assert_array_equal(gesture.step(counts), hosts[0].step(counts))
+        np.testing.assert_array_equal(language.step(token), hosts[1].step(token))
+    assert process.lost is None and gesture.on_chip and language.on_chip
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ("raise", "gave up: The board's run failed (RuntimeError: no route to host)."),
+        ("short", "gave up: py-spinnaker2 gave "),
+        ("hang", "did not answer within 500 ms"),
+        ("crash", "was ended by SIGABRT"),
+        ("wrong", "answered "),
+    ],
+)
+def test_a_run_that_fails_leaves_the_board_for_the_host(
+    both: tuple[Program, Program], plan: Plan, processes: list[ChipProcess], monkeypatch: pytest.MonkeyPatch, fault: str, sentence: str
+) -> None:
+    monkeypatch.setenv("DOUBLE_FAULT", fault)
+    process = spinnaker2.start(plan, BOARD)
+    processes.append(process)
+    chip = failover.on_chip(process, plan, always_import=True)[0]
+    chip.limit_s = 0.5 if fault == "hang" else 60.0
+    network, host = failover.GestureNetwork(both[0]), integer.GestureNetwork(both[0])
+    network.attach(chip)
+    for counts in make.inputs(both[0], 3, 3):
+        np.testing.assert_array_equal(network.step(counts), host.step(counts))
+    assert str(process.lost).startswith(sentence)
+
+
+@pytest.mark.parametrize("fault", ["unknown", "routing"])
+def test_a_package_without_egrets_program_is_said_before_a_run(
+    plan: Plan, processes: list[ChipProcess], monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.setenv("DOUBLE_FAULT", fault)
+    process = spinnaker2.start(plan, BOARD)
+    processes.append(process)
+    with pytest.raises(Lost, match=r"could not place .* PEs of the program egret_pe .* as the README says"):
+        failover.on_chip(process, plan)
+
+
+def test_a_package_without_a_needed_name_is_named_with_it(plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / "spinnaker2").mkdir()
+    (tmp_path / "spinnaker2" / "__init__.py").touch()
+    (tmp_path / "spinnaker2" / "snn.py").write_text("Network = Population = None\n")
+    with pytest.raises(UserError, match=r"has no spinnaker2\.snn\.Projection, spinnaker2\.hardware\.SpiNNaker2Chip, .*as it is"):
+        spinnaker2.start(plan, Settings(sys.executable, str(tmp_path), eth_ip="192.0.2.1"))
+
+
+def test_every_missing_thing_has_a_name_and_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spinnaker2, "SITE", tmp_path / "none")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    wanted = {
+        "python": [Settings(), Settings(python=str(tmp_path / "none")), Settings(python="/bin/true")],
+        "package": [Settings(python=sys.executable)],
+        "board": [Settings(BOARD.python, BOARD.path)],
+        "ready": [BOARD],
+    }
+    found = {state: [spinnaker2.examine(settings) for settings in cases] for state, cases in wanted.items()}
+    for state, cases in found.items():
+        assert {case.state for case in cases} == {state} and all(case.sentence.endswith(".") for case in cases)
+
+
+def test_a_board_that_somebody_holds_is_locked_and_free_when_they_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site, locks = tmp_path / "SPINNAKER_CONFIG_PATH", tmp_path / "root" / "locks"
+    site.write_text(f"{tmp_path / 'root'}\n")
+    locks.mkdir(parents=True)
+    path = locks / "BOARD_192_0_2_1.lock"
+    assert not spinnaker2.locked("192.0.2.1", site)
+    hold = f"import fcntl, sys; file = open({str(path)!r}, 'w'); fcntl.flock(file, {fcntl.LOCK_EX}); print(flush=True); sys.stdin.read()"
+    with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        monkeypatch.setattr(spinnaker2, "SITE", site)
+        assert spinnaker2.locked("192.0.2.1", site) and not spinnaker2.locked("192.0.2.2", site)
+    assert not spinnaker2.locked("192.0.2.1", site)
+
+
+def test_file_environment_and_option_name_a_board_and_the_later_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert spinnaker2.settings() == Settings()
+    file = tmp_path / "egret" / "spinnaker2.toml"
+    file.parent.mkdir()
+    file.write_text('board = "48"\neth_ip = "192.0.2.1"\nstm_ip = "192.0.2.2"\nlimit_s = 30\n')
+    assert spinnaker2.settings() == Settings(board="48", eth_ip="192.0.2.1", stm_ip="192.0.2.2", limit_s=30.0)
+    monkeypatch.setenv("S2_IP", "192.0.2.3")
+    monkeypatch.setenv("STM_IP48", "192.0.2.4")
+    assert spinnaker2.settings() == Settings(board="48", eth_ip="192.0.2.3", stm_ip="192.0.2.4", limit_s=30.0)
+    assert spinnaker2.settings("192.0.2.5").eth_ip == "192.0.2.5"
+
+
+@pytest.mark.parametrize("text", ["board = 3", 'board = "49"', "colour = 1", "eth_ip = true", "limit_s = -1", "tick_s = nan", "= 3", "[a]"])
+def test_settings_that_make_no_sense_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    path = tmp_path / "board.toml"
+    path.write_text(text)
+    monkeypatch.setenv(spinnaker2.SETTINGS, str(path))
+    with pytest.raises(UserError, match=r"board\.toml") as caught:
+        spinnaker2.settings()
+    assert caught.value.exit_code == USAGE
+
+
+def test_settings_that_are_named_must_be_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(spinnaker2.SETTINGS, str(tmp_path / "absent.toml"))
+    with pytest.raises(UserError, match="There is no file"):
+        spinnaker2.settings()
+
+
+def test_the_worker_reads_the_plan_that_was_written(plan: Plan, tmp_path: Path) -> None:
+    plans.save(plan, tmp_path / "plan")
+    found = planfile.load(tmp_path / "plan")
+    assert (found.tick_s, found.networks) == (pytest.approx(plan.tick_us / 1e6), len(plan.networks))
+    for element, wanted in zip(found.elements, plan.elements, strict=True):
+        sends = {part.address: part.words for part in element.regions.values() if part.words is not None}
+        sends[SPECIFICATION_ADDRESS] = element.specification(tuple(worker.REGIONS), worker.MAGIC, worker.FORMAT)
+        assert sends == {address: words.tobytes() for address, words in wanted.sends()}
+        assert element.network == wanted.network
+    assert [region.name for region in Region] == worker.REGIONS
+    assert (worker.MAGIC, worker.FORMAT) == (SPECIFICATION_MAGIC, SPECIFICATION_VERSION)
+    assert worker.SPECIFICATION_ADDRESS == SPECIFICATION_ADDRESS
+
+
+def test_a_file_that_is_no_plan_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "plan"
+    for data in (b"", b"\xff" * 40, b"\x02" + bytes(7) + b"{}"):
+        path.write_bytes(data)
+        with pytest.raises(ValueError):
+            planfile.load(path)
+
+
+def test_the_workers_side_needs_nothing_but_the_standard_library(tmp_path: Path) -> None:
+    """It is imported by a Python that has none of Egret's packages."""
+    root = str(Path(spinnaker2.__file__).parents[2])
+    code = "import models.chip.board.worker, sys, json; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {root!r}); {code}"], capture_output=True, check=True, text=True
+    )
+    assert not {"numpy", "numba", "safetensors"} & set(json.loads(done.stdout))
+
+
+def test_the_double_refuses_what_is_not_public() -> None:
+    code = "from spinnaker2 import hardware; hardware.SpiNNaker2Chip(eth_ip='192.0.2.1').stream"
+    path = os.pathsep.join([str(DOUBLE), str(Path(spinnaker2.__file__).parents[2])])
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ, PYTHONPATH=path))
+    assert "NotPublic: SpiNNaker2Chip.stream is not among" in done.stderr
