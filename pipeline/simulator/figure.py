@@ -195,8 +195,10 @@ class Figure:
         if self.performance.carriage is not None:
             carriage = self.performance.carriage(t, phase)
             ends = _carry(ends, carriage)
-            moved += 0.0 if carriage.walking else carriage.trunk
-            ends += carriage.trunk[:, None, None, :] if carriage.walking else 0.0
+            if carriage.walking:  # the feet come along
+                ends += carriage.trunk[:, None, None, :]
+            else:
+                moved += carriage.trunk
         feet = ends[:, list(LEGS), 1].copy()
         ends += moved[:, None, None, :]
         ends[:, list(LEGS), 1] = feet
