@@ -1,4 +1,5 @@
 # Each target is one line over a script that also works without make.
 run:   ; @sh app/start.sh
 test:  ; @sh tests/run.sh
-.PHONY: run test
+firmware: ; @$(MAKE) --no-print-directory -C models/chip/firmware
+.PHONY: run test firmware

@@ -36,12 +36,16 @@ from models.chip.layout import (
     target_words,
 )
 from models.chip.plan import ElementPlan, NetworkPlan, Plan, RegionPlan, Route
-from models.chip.program import Int8s, Program
+from models.chip.program import Int8s, Layer, Program
 from models.chip.slices import NEVER, WORDS_OF_PROJECTION, Packed, Slice
 from pipeline.errors import UserError
 
 SLOW_CLOCK_HZ = 150_000_000
 """The PEs' clock at 0.5 V; at 0.8 V it is twice that."""
+MAX_SOURCES = RECEIVE_CAPACITY // 2
+"""Sources a PE can listen to: the firmware notes the events of dense rows behind those it received."""
+BYTES_OF_UNITS = 4_000
+"""About what is not weights on a PE full of synapses."""
 TICK_GRID_US = 250.0
 """Ticks are multiples of this."""
 WINDOW_STEPS = {"gesture": 64, "language": 1}
@@ -112,18 +116,22 @@ def _least_bytes(matrix: Int8s) -> int:
 
 
 def _fewest(units: int, least_bytes: int, name: str, cut: Callable[[int], list[Slice]]) -> list[Slice]:
-    """What `cut` makes of the stage `name` of `units` in the fewest parts that each fit a PE; together they have at least `least_bytes`."""
+    """What `cut` makes of the stage `name` of `units` in the fewest parts that each fit a PE; together they have at least `least_bytes`.
+
+    Where they are more than the chip has PEs, the count may be too small: it only serves to say so.
+    """
     room = REGION_BYTES - ROUTING_BYTES
-    for parts in range(max(1, least_bytes // room), units + 1):
+    parts = min(max(1, least_bytes // room), units)
+    while True:
         found = cut(parts)
         largest = max(piece.bytes() for piece in found)
-        if largest <= room:
+        if largest <= room or USABLE_PES < parts < units:
             return found
-        if parts > USABLE_PES:
-            break
-    raise UserError(
-        f"The network does not fit the chip: cut into {parts} parts, {name} needs {largest:,} bytes a part, and a PE has {room:,} for data."
-    )
+        if parts == units:
+            raise UserError(
+                f"The network does not fit the chip: one unit of {name} needs {largest:,} bytes, and a PE has {room:,} for data."
+            )
+        parts += 1
 
 
 def _too_large(programs: list[Program], cut: list[list[Slice]]) -> str:
@@ -131,13 +139,19 @@ def _too_large(programs: list[Program], cut: list[list[Slice]]) -> str:
     used = Counter(f"{program.kind} {_stage_name(piece)}" for program, part in zip(programs, cut, strict=True) for piece in part)
     total = used.total()
     sizes = ", ".join(f"{name} {count}" for name, count in used.items())
-    layers = [piece for part in cut for piece in part if piece.role == Role.EGRU]
-    weights = sum(packed.sources * 3 * (piece.stop - piece.start) for piece in layers for _, packed in piece.projections)
-    fixed = sum(4 * (packed.starts.size + 24) for piece in layers for _, packed in piece.projections)
-    room = (USABLE_PES - (total - len(layers))) * (REGION_BYTES - ROUTING_BYTES) - fixed
-    density = math.floor(100 * room / (2.2 * weights)) / 100  # two bytes a synapse, and a tenth for what does not divide evenly
+    others = sum(piece.role != Role.EGRU for part in cut for piece in part)
+    layers = [layer for program in programs for layer in program.layers]
+    pes = sum(_pes_at_full_density(layer) for layer in layers)
+    density = math.floor(100 * (USABLE_PES - others - len(layers)) / pes) / 100
     mend = f"at a density of {density:.2f} or less it would fit" if density > 0 else "no density makes it fit: it needs fewer units"
-    return f"The networks need {total} PEs ({sizes}), and the chip has {USABLE_PES}; {mend}."
+    return f"The networks need at least {total} PEs ({sizes}), and the chip has {USABLE_PES}; {mend}."
+
+
+def _pes_at_full_density(layer: Layer) -> float:
+    """About how many PEs the synapses of a layer would fill if all of its weights were kept as synapses of two bytes."""
+    sources = len(layer.wx) + len(layer.wh)
+    room = REGION_BYTES - ROUTING_BYTES - 3 * sources - BYTES_OF_UNITS  # where the rows start, and half a word lost at the end of each
+    return 2 * (layer.wx.size + layer.wh.size) / room
 
 
 def _stage_name(piece: Slice) -> str:
@@ -174,10 +188,8 @@ def _keys(programs: list[Program]) -> Keys:
 def _check_fan_in(pieces: Pieces) -> None:
     for _, piece in pieces:
         sources = sum(packed.sources for _, packed in piece.projections)
-        if sources > RECEIVE_CAPACITY and piece.role != Role.EMBEDDING:
-            raise UserError(
-                f"{_stage_name(piece)} listens to {sources:,} sources, and a PE can receive {RECEIVE_CAPACITY:,} events a step."
-            )
+        if sources > MAX_SOURCES and piece.role != Role.EMBEDDING:
+            raise UserError(f"{_stage_name(piece)} listens to {sources:,} sources, and a PE can receive {MAX_SOURCES:,} events a step.")
 
 
 def _routes(pieces: Pieces, keys: Keys) -> tuple[tuple[Route, ...], list[list[int]]]:

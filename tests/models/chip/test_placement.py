@@ -1,0 +1,171 @@
+"""Programs on the chip: everything is somewhere, once, within the memory; events find who needs them; what is too large is refused."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.chip import firmware, placement, slices
+from models.chip.layout import (
+    ALIGNMENT,
+    COORDINATES,
+    FIRST_REGION,
+    QUADS,
+    REGIONS_END,
+    USABLE_PES,
+    Region,
+    Role,
+    target_words,
+)
+from models.chip.plan import Plan
+from models.chip.program import Int8s, Program
+from pipeline.errors import UserError
+from tests.models.chip import programs
+
+seeds = st.integers(0, 2**32)
+densities = st.sampled_from([0.0, 0.02, 0.3, 0.6, 1.0])
+
+
+def placed(some: list[Program], room: int = 67_000) -> Plan:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(placement, "REGION_BYTES", room)
+        return placement.place(some, firmware.image())
+
+
+def unpacked(packed: slices.Packed, columns: int) -> Int8s:
+    """The matrix that the firmware reads."""
+    if packed.columns:
+        return packed.rows.view(np.int8).reshape(packed.sources, packed.columns)[:, :columns]
+    matrix = np.zeros((packed.sources, 256), np.int8)
+    starts, words = packed.starts.view(np.uint16), packed.rows.view(np.uint16)
+    for source in range(packed.sources):
+        for synapse in words[2 * int(starts[source]) : 2 * int(starts[source + 1])]:
+            matrix[source, synapse & 0xFF] += np.int8((int(synapse >> 8) + 128) % 256 - 128)
+    assert not matrix[:, columns:].any()
+    return matrix[:, :columns]
+
+
+@given(seeds, st.integers(1, 30), st.integers(1, 300), densities)
+def test_a_packed_matrix_is_the_matrix_in_the_smaller_layout(seed: int, sources: int, targets: int, density: float) -> None:
+    matrix = programs.matrix(np.random.default_rng(seed), sources, targets, density, 127)
+    packed = slices.pack(matrix)
+    np.testing.assert_array_equal(unpacked(packed, targets), matrix)
+    size = packed.rows.nbytes + packed.starts.nbytes
+    assert size <= sources * (targets + 3)
+    if targets <= 256:
+        assert size <= 2 * (np.count_nonzero(matrix) + 2 * sources + 2)
+
+
+@settings(max_examples=10)
+@given(seeds, st.lists(st.integers(1, 90), min_size=1, max_size=3), densities, st.sampled_from([6_000, 20_000, 67_000]))
+def test_two_programs_are_placed_whole_and_apart(seed: int, hidden: list[int], density: float, room: int) -> None:
+    pair = [programs.program(seed, kind, hidden, outputs=60, density=density) for kind in ("gesture", "language")]
+    plan = placed(pair, room)
+    assert len({element.coordinate for element in plan.elements}) == len(plan.elements) <= USABLE_PES
+    for network, program in enumerate(pair):
+        mine = [element for element in plan.elements if element.network == network]
+        widths = {Role.SOURCE: [program.inputs if program.embedding is None else 60], Role.EMBEDDING: [60], Role.READOUT: [60]}
+        widths[Role.EGRU] = list(program.hidden)
+        for role, sizes in widths.items():
+            stages = sorted({element.stage for element in mine if element.role == role})
+            for size, stage in zip(sizes, stages, strict=False):
+                spans = [(element.start, element.stop) for element in mine if (element.role, element.stage) == (role, stage)]
+                assert [unit for span in spans for unit in range(*span)] == list(range(size))
+
+
+@settings(max_examples=8)
+@given(seeds, st.lists(st.integers(1, 90), min_size=1, max_size=2), st.sampled_from([6_000, 67_000]))
+def test_regions_are_aligned_apart_and_within_the_memory(seed: int, hidden: list[int], room: int) -> None:
+    plan = placed([programs.program(seed, "language", hidden, outputs=60)], room)
+    for element in plan.elements:
+        assert element.coordinate in COORDINATES
+        end = FIRST_REGION
+        for part in element.regions:
+            assert part.address % ALIGNMENT == 0 and end <= part.address
+            end = part.address + 4 * part.size
+        assert end <= REGIONS_END
+        specification = element.specification()
+        assert all(specification[2 + part.region] == part.address for part in element.regions)
+
+
+@settings(max_examples=8)
+@given(seeds, st.lists(st.integers(1, 90), min_size=1, max_size=2))
+def test_every_population_is_heard_by_those_who_have_rows_for_it_and_by_nobody_else(seed: int, hidden: list[int]) -> None:
+    pair = [programs.program(seed, kind, hidden, outputs=60) for kind in ("gesture", "language")]
+    plan = placed(pair, 12_000)
+    for sender in plan.elements:
+        key, count = int(_words(plan, sender)[0]), sender.stop - sender.start
+        if sender.role == Role.EMBEDDING:
+            count = plan.networks[sender.network].inputs
+        if sender.role == Role.READOUT:
+            assert _words(plan, sender)[1] == 0  # it sends to nobody
+            continue
+        for unit in {key, key + count - 1}:
+            routes = [route for route in plan.routes if unit << 16 & route.mask == route.key]
+            assert len(routes) == 1
+            heard = set(routes[0].targets)
+            knowing = {index for index, each in enumerate(plan.elements) if _knows(plan, each, unit)}
+            assert heard >= knowing
+            if sender.role != Role.SOURCE or plan.networks[sender.network].kind == "gesture":  # every PE of an embedding hears all tokens
+                assert heard == knowing
+            listed = _words(plan, sender)[2:].tolist()
+            assert listed == target_words([plan.elements[index].coordinate for index in routes[0].targets]).tolist()
+
+
+def _words(plan: Plan, element: object) -> np.ndarray:
+    words = element[Region.ROUTING].words  # type: ignore[index]
+    assert words is not None
+    return words
+
+
+def _knows(plan: Plan, element: object, unit: int) -> bool:
+    try:
+        words = element[Region.PROJECTIONS].words  # type: ignore[index]
+    except KeyError:
+        return False
+    return any(first <= unit < first + count for first, count, *_ in words.reshape(-1, 6).tolist())
+
+
+def test_the_chip_has_38_quads_and_egret_leaves_four_pes_alone() -> None:
+    assert len(QUADS) == 38 and len(COORDINATES) == USABLE_PES == 148
+    assert not {(4, 3), (4, 4), (7, 3), (7, 4)} & set(QUADS)
+
+
+def test_targets_are_listed_by_quad_with_a_bit_for_every_pe() -> None:
+    """Bit 3 is PE 0, as in the network's packets."""
+    assert target_words([(1, 2, 0), (1, 2, 3), (7, 6, 1)]).tolist() == [1 | 2 << 8 | 0b1001 << 16, 7 | 6 << 8 | 0b0100 << 16]
+
+
+def test_a_network_that_does_not_fit_is_refused_with_the_density_that_fits() -> None:
+    large = {"kind": "gesture", "hidden": [900, 900], "inputs": 1500}
+    with pytest.raises(
+        UserError, match=r"need at least (\d+) PEs \(gesture source 1, gesture layer 0 \d+, .*chip has 148; at a density of (0\.\d+)"
+    ) as caught:
+        placed([programs.program(1, density=1.0, **large)])  # type: ignore[arg-type]
+    density = float(str(caught.value).split("density of ")[1].split(" ")[0])
+    assert 0.2 < density < 0.6
+    program = programs.program(1, density=0.0, **large)  # type: ignore[arg-type]
+    rng = np.random.default_rng(0)
+    for layer in program.layers:
+        for matrix in (layer.wx, layer.wh):
+            matrix[rng.random(matrix.shape) < density] = 3
+    assert len(placed([program]).elements) <= USABLE_PES
+
+
+def test_a_unit_too_large_for_a_pe_is_refused_with_its_size() -> None:
+    with pytest.raises(UserError, match=r"one unit of layer 0 needs [\d,]+ bytes, and a PE has 1,\d+ for data"):
+        placed([programs.program(1, "gesture", [3], inputs=2000, density=1.0)], room=2_000)
+
+
+def test_more_sources_than_a_pe_can_receive_are_refused() -> None:
+    with pytest.raises(UserError, match=r"listens to 3,\d+ sources, and a PE can receive 2,\d+ events"):
+        placed([programs.program(1, "gesture", [4], inputs=3_000, density=0.1)])
+
+
+def test_the_tick_fits_the_slowest_pe_and_can_be_chosen() -> None:
+    program = programs.program(1, "gesture", [60], inputs=500)
+    plan = placed([program])
+    slowest = max(placement.worst_cycles(piece) for piece in placement._slices(program))
+    assert plan.tick_us % placement.TICK_GRID_US == 0
+    assert plan.tick_us - placement.TICK_GRID_US < slowest / 150 <= plan.tick_us
+    assert placement.place([program], firmware.image(), tick_us=80.0).tick_us == 80.0
