@@ -15,7 +15,7 @@ places (as it is, and moved by two cells to each side), since nobody stands in t
 **Against what.** A column fitted on the examples alone would fire for everything, so it needs the rest of the world:
 `assets/movements.npz`, 208 simulated clips of the known gestures, of idle people and of things that are no person, as frames. Frames
 rather than features, because features belong to one set of weights and whoever trains a network of their own teaches it too; shipped
-rather than simulated on the spot, because that takes a minute of two cores, and the visitor waits; 1.2 MB. Features of a set of weights
+rather than simulated on the spot, because that takes a minute of two cores, and the visitor waits; 1.5 MB. Features of a set of weights
 take seconds and are kept in the user's cache. Half of the clips are fitted against, the other half measures what the old gestures lose.
 `--not` recordings join the fit as counter-examples: simulated clips are no photograph of the user's room.
 
