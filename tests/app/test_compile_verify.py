@@ -1,0 +1,101 @@
+"""`egret compile` and `egret verify`: figures, files, refusals."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from commandline import egret, lines
+
+import assets
+from app.cli import run_command
+from app.commands import verify
+from models.chip import emulated, plan, storage
+from models.chip.layout import USABLE_PES, Region, Role
+from pipeline.errors import FAILED, USAGE, UserError
+
+GESTURE, LANGUAGE = str(assets.path("gesture.safetensors")), str(assets.path("language.safetensors"))
+
+
+def test_both_shipped_networks_fit_one_chip(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, picture = tmp_path / "plan", tmp_path / "chip.png"
+    pytest.importorskip("matplotlib", reason="the picture needs matplotlib, of the extra train")
+    assert run_command(["compile", GESTURE, LANGUAGE, "--out", str(out), "--plot", str(picture), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    made = plan.load(out)
+    assert said["pes"] == len(made.elements) <= USABLE_PES
+    assert [network["kind"] for network in said["networks"]] == ["gesture", "language"]
+    stages = [stage["name"] for network in said["networks"] for stage in network["stages"]]
+    assert stages == ["source", "layer 0", "layer 1", "read-out", "source", "embedding", "layer 0", "layer 1", "read-out"]
+    assert all(stage["headroom"] >= 0 for network in said["networks"] for stage in network["stages"])
+    assert said["data_bytes"] == sum(element.data_bytes for element in made.elements)
+    assert said["routing_entries"] == 7
+    assert picture.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+
+
+def test_a_table_says_what_a_network_takes_and_its_program_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, program = tmp_path / "plan", tmp_path / "program"
+    assert run_command(["compile", GESTURE, "--density", "0.2", "--out", str(out), "--program", str(program)]) == 0
+    said = capsys.readouterr().out
+    assert f"{len(plan.load(out).elements)} of 148 PEs" in said and "gesture: " in said and "read-out" in said
+    assert storage.load(program, "gesture").metadata["density"] == pytest.approx(0.2, abs=0.01)
+    assert run_command(["compile", str(program), "--out", str(tmp_path / "again"), "--tick", "900"]) == 0
+    assert plan.load(tmp_path / "again").tick_us == 900
+    with pytest.raises(UserError, match="is a program already"):
+        run_command(["compile", str(program), "--density", "0.5", "--out", str(out)])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence", "code"),
+    [
+        (["compile", GESTURE, LANGUAGE, "--out", "plan", "--program", "program"], "--program is for one MODEL", USAGE),
+        (["compile", "absent.safetensors", "--out", "plan"], "There are no weights at absent.safetensors", FAILED),
+        (["compile", GESTURE, "--out", "plan", "--density", "0"], "not a number above 0", USAGE),
+        (["compile", GESTURE, "--density", "0.1", "--out", "absent/plan"], "could not be written to absent/plan", FAILED),
+        (["verify", "--against", "oracle"], "nothing called 'oracle'", USAGE),
+        (["verify", LANGUAGE, "--source", "x.aedat4"], "a language model, which reads no recording", USAGE),
+        (["verify", "--source", "absent.aedat4", "--density", "0.1"], "absent.aedat4", FAILED),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(
+    arguments: list[str], sentence: str, code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=sentence) as caught:
+        run_command(arguments)
+    assert caught.value.exit_code == code
+
+
+def test_the_shipped_gesture_network_is_verified_on_a_recording(simulated_wave: Path) -> None:
+    ended = egret("verify", GESTURE, "--source", simulated_wave, "--steps", "6", "--json")
+    assert ended.returncode == 0, ended.stderr
+    (said,) = lines(ended)
+    assert (said["type"], said["steps"], said["difference"], said["deadlines_missed"]) == ("verify", 6, None, 0)
+    assert said["model"]["name"] == "gesture.safetensors" and said["numbers"] > 6 * 2048
+    assert 0 < said["longest_turn"]["ms_at_300_mhz"] < said["longest_turn"]["ms_at_150_mhz"] < said["tick_ms"]
+
+
+def test_the_first_signal_that_differs_is_named(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """One bias on one PE is off by one."""
+    original = emulated.on_one_chip
+
+    def tampered(programs: list) -> list:  # type: ignore[type-arg]
+        networks = original(programs)
+        layer = networks[0].of(Role.EGRU)[0]
+        units = networks[0].element(layer).stop
+        networks[0].chip.words(layer, Region.UNITS)[6 * units + 1] += np.uint32(1)
+        return networks
+
+    monkeypatch.setattr(emulated, "on_one_chip", tampered)
+    assert run_command(["verify", "--density", "0.1", "--steps", "3"]) == FAILED
+    assert "Step 1 differs first in layer 0: a[1]: " in capsys.readouterr().out
+
+
+def test_tokens_are_what_the_model_would_write() -> None:
+    writer = verify._Writer()
+    tokens = iter(writer)
+    logits = np.zeros(50, np.float32)
+    logits[17] = 100
+    assert next(tokens) == 1
+    writer(logits)
+    assert next(tokens) == 17
