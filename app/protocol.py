@@ -25,7 +25,8 @@ status    four times a second: now_us (sensor time of the surface's newest data)
           skipped (events that inference or view skipped), position_us, playing, speed, loop,
           latency {stage: {p50, p95}} in ms over the last seconds,
           runtime {backend: "host", badge: "HOST", heartbeat: steps so far, activity, steps_per_s, offer: the backend that was left and
-          can be returned to, or "", checked: steps that chip and host both made, late: deadlines that the chip missed},
+          can be returned to, or "", checked: steps that chip and host both made, late: deadlines that the chip missed, energy: null on
+          the host, else {how, gesture and language: {work_uj, elements_uj, chip_uj} of a step, estimated (`models.chip.energy`)}},
           recording null | {path, events, bytes, seconds, sentence}, chat {busy, tokens_per_s, memory_age}
 settings  filters {background_us, refractory_us, hot_pixel, polarity, region}, threshold, margin, min_events
 token     id (of the answer), index, text (a piece; pieces joined are the answer), activity, tokens_per_s

@@ -14,7 +14,9 @@ import numpy.typing as npt
 from app.engine.models import Models
 from models import checkpoint
 from models.checkpoint import Tensors
+from models.chip import energy, firmware, placement
 from models.chip.integer import Network
+from models.chip.runtime import Runtime
 from models.sampling import Sampling, sample
 from pipeline.frames import frames_of
 from pipeline.latency import percentiles
@@ -27,10 +29,31 @@ def run(seconds: float = 3.0) -> dict[str, Any]:
     """Figures per network: time of a step, share of units that fired, synaptic operations, and the dense step's time."""
     models = Models()
     runtime = models.runtime("host")
-    return {
+    figures: dict[str, Any] = {
         "gesture step": _gesture(runtime.gesture.step, runtime.gesture, checkpoint.load(models.gesture_path)[0], seconds),
         "language step": _language(runtime.language.step, runtime.language, checkpoint.load(models.language_path)[0], seconds),
     }
+    return figures | {"energy on a chip": _energy(runtime, figures)}
+
+
+def _energy(runtime: Runtime, figures: dict[str, Any]) -> dict[str, Any]:
+    """Joules of these steps on a chip, estimated, beside what others have published."""
+    programs = [runtime.gesture.program, runtime.language.program]
+    plan = placement.place(programs, firmware.image())
+    counts = _wave()
+    pixels = float(np.count_nonzero(counts) / len(counts))
+    said: dict[str, Any] = {"how": energy.SOURCE}
+    for index, (program, events) in enumerate(zip(programs, (pixels, energy.token_events(programs[1])), strict=True)):
+        step = figures[f"{program.kind} step"]
+        estimate = energy.Costs(plan, index).step(step["operations"], events, [step["activity"]] * len(program.hidden))
+        said[f"{program.kind} step"] = estimate.figures() | {"ms": round(estimate.seconds * 1e3, 2), "PEs": estimate.pes}
+        said[f"{program.kind}, others"] = energy.PUBLISHED[program.kind]
+    return said
+
+
+def _wave() -> npt.NDArray[np.uint16]:
+    """Windows of a simulated wave."""
+    return frames_of(simulate("right_hand_wave", 0, 2_000_000), 128, 128).counts
 
 
 class DenseNetwork:
@@ -57,7 +80,7 @@ class DenseNetwork:
 
 
 def _gesture(step: Callable[[npt.NDArray[np.uint16]], Floats], network: Network, tensors: Tensors, seconds: float) -> dict[str, float]:
-    counts = frames_of(simulate("right_hand_wave", 0, 2_000_000), 128, 128).counts
+    counts = _wave()
     dense = DenseNetwork(tensors, tensors["readout.w"], tensors["readout.b"])
 
     def both() -> tuple[float, float]:

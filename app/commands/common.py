@@ -33,7 +33,9 @@ def add_source(parser: argparse.ArgumentParser, required: bool = True) -> None:
 
 def add_runtime(parser: argparse.ArgumentParser) -> None:
     """The option --runtime."""
-    parser.add_argument("--runtime", default="auto", metavar="R", help="where the networks run: auto, host, emulator (default: auto)")
+    parser.add_argument(
+        "--runtime", default="auto", metavar="R", help="where the networks run: auto, host, emulator, spinnaker2[:ADDRESS] (default: auto)"
+    )
 
 
 def add_head(parser: argparse.ArgumentParser) -> None:

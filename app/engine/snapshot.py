@@ -67,8 +67,8 @@ def status(engine: "Engine") -> Message:
             "heartbeat": network.steps,
             "activity": [round(float(share), 4) for share in network.activity],
             "steps_per_s": recognition.steps_per_s(),
-            "offer": engine.runtime.offer,
-        },
+        }
+        | engine.runtime.telemetry(),
         "recording": engine.recorder.describe() if engine.recorder else None,
         "chat": _chat(engine),
     }

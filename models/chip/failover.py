@@ -78,6 +78,8 @@ class Watched(integer.Network):
         """Steps that chip and host both made, with the same outcome."""
         self.late = 0
         """Deadlines that the chip's own clock says were missed, since it was last given a state."""
+        self.events = 0
+        """That the source sent in the last step: pixels with an event, or the one token."""
         self._import = True
         self._checkpoint: tuple[State, int, int] = (self.state, 0, 0)
         """State, steps and operations after the last step that was checked."""
@@ -121,6 +123,7 @@ class Watched(integer.Network):
 
     def _stepped(self, given: Any, events: Words, kept: Callable[[], Any]) -> Floats:
         """One step on the chip, or else on the host. `kept` gives what to keep of `given` for another time."""
+        self.events = events.size
         chip = self.chip
         if chip is None or chip.process.lost is not None:
             if self._inputs:  # steps that a chip made and nobody checked

@@ -13,12 +13,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
 from models import checkpoint
-from models.chip import failover, firmware, integer, placement, spinnaker2, storage
+from models.chip import energy, failover, firmware, integer, placement, spinnaker2, storage
 from models.chip import plan as plans
 from models.chip.compress import compress
 from models.chip.failover import Chip, Watched
@@ -58,6 +58,8 @@ class Runtime:
         self._backend, self._board = _chosen(backend)
         self._live = False
         self._on_notice: Callable[[str, str], None] = lambda level, sentence: None
+        self._costs: dict[str, energy.Costs] = {}
+        """Of a step of each kind of network, once there is a plan."""
         self._gesture_path = Path(gesture_path)
         programs = [_gesture(self._gesture_path, head), _program(Path(language_path), "language")]
         self.gesture: GestureNetwork
@@ -78,6 +80,27 @@ class Runtime:
     def offer(self) -> str:
         """The backend that `go_back` returns to; empty while it is in use."""
         return "" if self.backend == self._backend else self._backend
+
+    def telemetry(self) -> dict[str, Any]:
+        """What is known of the chip: the backend to go back to, how often chip and host were compared, deadlines missed, and joules."""
+        watched = self._watched()
+        return {
+            "offer": self.offer,
+            "checked": sum(network.checked for network in watched),
+            "late": sum(network.late for network in watched if network.on_chip),
+            "energy": self._energy(),
+        }
+
+    def _energy(self) -> dict[str, Any] | None:
+        """Microjoules of a gesture step and of a token, estimated from the steps so far; None on the host."""
+        said: dict[str, Any] = {}
+        for network in self._watched():
+            if network.on_chip and network.steps:
+                kind = network.program.kind
+                events = network.events if kind == "gesture" else energy.token_events(network.program)
+                estimate = self._costs[kind].step(network.operations / network.steps, events, network.activity)
+                said[kind] = estimate.figures()
+        return said | {"how": energy.SOURCE} if said else None
 
     def taught(self, head: Head | None) -> GestureNetwork:
         """The gesture network anew, with the classes of `head` behind its own, or without any."""
@@ -135,6 +158,7 @@ class Runtime:
                     chip.limit_s = _limit(chip, network)
         except Lost as lost:
             raise UserError(f"{process.name} {lost} while it was started; use --runtime host.", FAILED) from None
+        self._costs |= {network.program.kind: energy.Costs(plan, index) for index, network in enumerate(networks)}
         process.told = lambda lost: self._lost(process, lost)
         for chip, network in zip(chips, networks, strict=True):
             network.attach(chip)
