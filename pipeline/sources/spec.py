@@ -82,8 +82,8 @@ def _simulated(text: str, rest: str) -> Spec:
     if match is None:
         raise UserError(f"{_short(text)} is not a simulated source: write simulated, simulated:SEED or simulated:SEED/GESTURE.", USAGE)
     if gesture := match[2] or "":
-        from pipeline.simulator import GESTURES  # its compiled code takes a while to load, and the engine does not need it
+        from pipeline.simulator import KINDS  # its compiled code takes a while to load, and the engine does not need it
 
-        if gesture not in GESTURES:
-            raise UserError(f"There is no gesture {gesture!r}: choose one of {', '.join(GESTURES)}.", USAGE)
+        if gesture not in KINDS:
+            raise UserError(f"There is no gesture {gesture!r}: choose one of {', '.join(KINDS)}.", USAGE)
     return Spec("simulated", text, seed=int(match[1] or 0), gesture=gesture)
