@@ -131,7 +131,7 @@ def _fewest(units: int, least_bytes: int, name: str, cut: Callable[[int], list[S
             raise UserError(
                 f"The network does not fit the chip: one unit of {name} needs {largest:,} bytes, and a PE has {room:,} for data."
             )
-        parts += 1
+        parts = min(max(parts + 1, parts * largest // room), units)
 
 
 def _too_large(programs: list[Program], cut: list[list[Slice]]) -> str:
