@@ -119,6 +119,7 @@ class _Meter:
     def __init__(self, network: Any) -> None:
         self._network = network
         self._wall_ms: list[float] = []
+        self._cpu_ms: list[float] = []
         self._loads: list[Any] = []
 
     @property
@@ -126,9 +127,10 @@ class _Meter:
         return self._network.signals
 
     def step(self, given: Any) -> Any:
-        begun = time.perf_counter()
+        begun, worked = time.perf_counter(), time.thread_time()
         logits = self._network.step(given)
         self._wall_ms.append((time.perf_counter() - begun) * 1e3)
+        self._cpu_ms.append((time.thread_time() - worked) * 1e3)
         self._loads.append(self._network.load)
         return logits
 
@@ -137,6 +139,7 @@ class _Meter:
         longest = max(self._loads, key=lambda load: load.longest_cycles)
         return {
             "wall_ms": round(float(np.median(self._wall_ms)), 3),
+            "cpu_ms": round(float(np.median(self._cpu_ms)), 3),
             "instructions": round(float(np.median([load.instructions for load in self._loads]))),
             "events": round(float(np.median([load.events for load in self._loads]))),
             "longest_turn": {
@@ -165,7 +168,7 @@ def readable(said: dict[str, Any]) -> str:
         [
             first,
             f"{said['pes']} PEs; a step: {said['instructions']:,} instructions, {said['events']:,} events, "
-            f"{said['wall_ms']:.1f} ms on this machine (median).",
+            f"{said['wall_ms']:.1f} ms on this machine, {said['cpu_ms']:.1f} ms of processor time (medians).",
             f"Longest turn of a PE: {turn['instructions']:,} instructions, estimated {turn['cycles']:,} cycles "
             f"({turn['cycles_per_instruction']} each): {turn['ms_at_150_mhz']} ms at 150 MHz, {turn['ms_at_300_mhz']} ms at 300 MHz; "
             f"a tick is {said['tick_ms']:g} ms, {said['deadlines_missed']} deadlines missed.",

@@ -1,6 +1,8 @@
 """The firmware's image on emulated cores computes the arithmetic of models/chip/program.py, whatever the program, state and input."""
 
 import dataclasses
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -303,3 +305,20 @@ def test_too_many_events_for_the_source_are_refused() -> None:
     network = on_chip(placed(programs.program(1, "gesture", [4])))
     with pytest.raises(ValueError, match="do not fit the source"):
         network.write_input([np.zeros(17_000, np.uint32)])
+
+
+WITHOUT_UNICORN = """
+import sys
+sys.modules["unicorn"] = None
+from pipeline.errors import UserError
+try:
+    import models.chip.cores
+except UserError as error:
+    print(error)
+"""
+
+
+def test_without_its_package_a_sentence_names_the_extra() -> None:
+    root = Path(assets.__file__).parents[1]
+    said = subprocess.run([sys.executable, "-c", WITHOUT_UNICORN], capture_output=True, text=True, check=True, cwd=root)
+    assert "needs the package unicorn, which the extra `emulator` brings" in said.stdout
