@@ -129,7 +129,14 @@ def _camera() -> Finding:
 
 
 def _chip() -> Finding:
-    return Finding("chip", "note", "This version runs the networks on the host (HOST).")
+    """A board, as far as can be seen without asking it; it is no fault to have none."""
+    from models.chip import spinnaker2
+
+    board = spinnaker2.examine(spinnaker2.settings())
+    if board.state == "ready":
+        return Finding("chip", "good", f"{board.sentence} Egret's way to a board has never been tried on one: --runtime spinnaker2.")
+    emulated = "--runtime emulator emulates the chip" if _version("unicorn") else f"`{INSTALL} emulator` brings an emulated chip"
+    return Finding("chip", "note", f"{board.sentence} Without a board the networks run on the host (HOST); {emulated}.")
 
 
 def _weights() -> Finding:

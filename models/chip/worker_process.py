@@ -133,7 +133,7 @@ class ChipProcess:
             case LinkError():
                 return f"sent something that makes no sense ({error})"
         with contextlib.suppress(subprocess.TimeoutExpired):
-            code = self._process.wait(KILL_S)
+            code = self._process.wait(min(KILL_S, timeout / 4))  # whoever asks has no more time than that
             if code < 0:
                 return f"was ended by {signal.Signals(-code).name}" if -code in set(signal.Signals) else f"was ended by signal {-code}"
             last = self._last_words()

@@ -9,8 +9,8 @@ from tests.models.chip import programs as make
 
 
 def test_the_constants_follow_from_the_published_power() -> None:
-    assert energy.PE_ASLEEP_W * energy.PES + energy.OFF_W == pytest.approx(energy.ASLEEP_W)
-    assert energy.CYCLE_J * energy.CLOCK_HZ * energy.PES + energy.ASLEEP_W == pytest.approx(energy.BUSY_W)
+    assert pytest.approx(energy.ASLEEP_W) == energy.PE_ASLEEP_W * energy.PES + energy.OFF_W
+    assert pytest.approx(energy.BUSY_W) == energy.CYCLE_J * energy.CLOCK_HZ * energy.PES + energy.ASLEEP_W
 
 
 def test_energy_grows_with_operations_events_and_activity_and_never_hides_the_rest() -> None:

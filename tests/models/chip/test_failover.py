@@ -1,6 +1,7 @@
 """A chip that dies, hangs or answers wrongly while inputs come: no step is missing, and the state is the one of the host alone."""
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from models.chip import failover, firmware, integer, placement
+from models.chip import failover, firmware, integer, placement, worker_process
 from models.chip import plan as plans
 from models.chip.failover import CHECK_EVERY
 from models.chip.program import Program, State
@@ -21,6 +22,7 @@ from tests.models.chip import programs as make
 
 pytest.importorskip("unicorn", reason="the emulated chip needs the extra emulator")
 
+STUB = str(Path(__file__).with_name("stub_worker.py"))
 STEPS = 3 * CHECK_EVERY + 5
 FAULT = CHECK_EVERY + 7
 Start = Callable[..., tuple[failover.GestureNetwork, failover.LanguageNetwork, ChipProcess]]
@@ -85,12 +87,12 @@ def test_no_step_is_missing_when_the_process_is_killed_or_stopped(start: Start, 
     gesture, language, process = start()
     told: list[str] = []
     process.told = lambda lost: told.append(str(lost))
+    assert gesture.chip is not None
     inputs, tokens = make.inputs(both[0], 4, STEPS), make.inputs(both[1], 5, STEPS)
     host, logits = alone(both[0], inputs)
     beside, words = alone(both[1], tokens)
     for step in range(STEPS):
         if step == FAULT:
-            assert gesture.chip is not None
             gesture.chip.limit_s = 0.3
             os.kill(process.pid, number)
         np.testing.assert_array_equal(gesture.step(inputs[step]), logits[step])
@@ -107,12 +109,7 @@ def test_no_step_is_missing_when_the_process_is_killed_or_stopped(start: Start, 
     [
         ("state", "answered wrongly: the host comes to another result"),
         ("range", "answered with what no step can leave"),
-        ("short", "sent something that makes no sense"),
-        ("other", "sent something that makes no sense"),
-        ("noise", "sent something that makes no sense"),
         ("hang", "did not answer within 300 ms"),
-        ("end", "ended with code 3"),
-        ("crash", "was ended by SIGABRT"),
     ],
 )
 def test_a_wrong_answer_is_found_and_leaves_no_trace(start: Start, both: tuple[Program, Program], fault: str, sentence: str) -> None:
@@ -128,6 +125,46 @@ def test_a_wrong_answer_is_found_and_leaves_no_trace(start: Start, both: tuple[P
     assert all(np.array_equal(a, b) for a, b in zip(said[2 * CHECK_EVERY :], logits[2 * CHECK_EVERY :], strict=True))
     assert str(process.lost).startswith(sentence)
     assert same(gesture.state, host.state) and (gesture.steps, gesture.operations) == (host.steps, host.operations)
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"),
+    [
+        ("short", "sent something that makes no sense (an answer of 8 bytes where 12 were due)"),
+        ("other", "sent something that makes no sense (the answer to run 2 where that to run 1 was due)"),
+        ("kind", "sent something that makes no sense (a frame READY where RAN was due)"),
+        ("noise", "sent something that makes no sense"),
+        ("end", "ended with code 3"),
+        ("words", "ended (I have had enough)"),
+        ("crash", "was ended by SIGABRT"),
+        ("failure", "gave up: No route to host."),
+        ("shrug", "gave up"),
+        ("close", "closed the connection"),
+        ("late", "did not answer within 1 s"),
+    ],
+)
+def test_whatever_is_no_answer_loses_the_process_with_the_reason_in_words(fault: str, sentence: str, monkeypatch: Any) -> None:
+    monkeypatch.setattr(worker_process, "KILL_S", 0.5)
+    process = ChipProcess("The chip", sys.executable, [STUB, fault], 1)
+    process.load(0, [(0, 0xE900, 2)], 2)
+    with pytest.raises(Lost, match=f"^{re.escape(sentence)}"):
+        process.ask(0, 1, False, [], 1.0 if fault == "late" else 60.0)
+    process.close()
+
+
+@pytest.mark.parametrize(
+    ("fault", "sentence"), [("mute", "The chip ended (I have nothing to say) while it was started"), ("gossip", "The chip sent something")]
+)
+def test_a_worker_that_says_no_hello_cannot_be_started(fault: str, sentence: str) -> None:
+    with pytest.raises(UserError, match=f"^{re.escape(sentence)}"):
+        ChipProcess("The chip", sys.executable, [STUB, fault], 1)
+
+
+def test_a_worker_that_does_not_take_the_plan_is_lost() -> None:
+    process = ChipProcess("The chip", sys.executable, [STUB, "load"], 1)
+    with pytest.raises(Lost, match="makes no sense"):
+        process.load(0, [(0, 0xE900, 2)], 2)
+    process.close()
 
 
 def test_going_back_takes_the_state_along(start: Start, both: tuple[Program, Program]) -> None:
