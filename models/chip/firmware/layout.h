@@ -95,6 +95,6 @@ struct counters {
     uint32_t failure;  /* 0, or why the firmware stopped */
 };
 
-enum failure { FAILURE_NONE, FAILURE_SPECIFICATION, FAILURE_ROLE };
+enum failure { FAILURE_NONE, FAILURE_PARAMETERS };
 
 #endif

@@ -31,12 +31,6 @@ void send(uint32_t index, int32_t value)
     counters->sent++;
 }
 
-static void fail(uint32_t reason, const char *text)
-{
-    platform_log(text, reason);
-    counters->failure = reason;
-}
-
 static bool find_regions(void)
 {
     const struct specification *specification = (const struct specification *)SPECIFICATION_ADDRESS;
@@ -61,7 +55,8 @@ int main(void)
     }
     clear((int32_t *)counters, sizeof *counters / 4);
     if (simulation->role > ROLE_READOUT || !parameters->record || !simulation->period) {
-        fail(FAILURE_ROLE, "this program does not know the role ");
+        counters->failure = FAILURE_PARAMETERS;
+        platform_log("the parameters make no sense for the role ", simulation->role);
         return (int)0xdeadbeef;
     }
     platform_wait(simulation->timer_period);

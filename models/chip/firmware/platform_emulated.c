@@ -38,7 +38,9 @@ void reset_handler(void)
 
 static void fault_handler(void)
 {
-    platform_log("fault, exception ", 3);
+    uint32_t exception;
+    __asm__ volatile("mrs %0, ipsr" : "=r"(exception));
+    platform_log("fault, exception ", exception);
     __asm__ volatile("bkpt 0");
     for (;;)
         ;

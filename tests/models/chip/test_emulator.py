@@ -278,6 +278,15 @@ def test_a_pe_without_a_data_specification_says_so(monkeypatch: pytest.MonkeyPat
         EmulatedChip(plan)
 
 
+def test_a_pe_with_parameters_that_make_no_sense_says_so() -> None:
+    plan = placed(programs.program(1, "gesture", [4]))
+    words = plan.elements[1][Region.SIMULATION].words
+    assert words is not None
+    words[2] = 9
+    with stopped(r"PE at \(1, 1, 1\) stopped: the parameters make no sense for the role 9"):
+        EmulatedChip(plan)
+
+
 def test_an_access_outside_the_memory_stops_the_pe_with_its_name() -> None:
     network = on_chip(placed(programs.program(1, "gesture", [4])))
     layer = network.of(Role.EGRU)[0]
