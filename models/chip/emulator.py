@@ -129,6 +129,10 @@ class EmulatedChip:
         """A view of a region as int32."""
         return self.words(index, region).view(np.int32)
 
+    def timer_runs(self, index: int) -> bool:
+        """Whether a PE gets ticks: from its start until it has done as many as the plan says."""
+        return self._sleepers[index].timer_runs
+
     def error_log(self, index: int) -> str:
         """What a PE has written to its error log."""
         return self._sleepers[index].error_log
@@ -188,6 +192,8 @@ class NetworkOnChip:
         self.load = Load(sum(count for _, count in turns), cycles, instructions, path, events)
 
     def _turn(self, index: int, tick: int) -> tuple[int, int]:
+        if not self.chip.timer_runs(index):
+            return 0, 0
         instructions, cycles = self.chip.interrupt(index, TIMER_VECTOR, tick)
         return cycles, instructions
 

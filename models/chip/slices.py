@@ -17,7 +17,6 @@ NEVER = 0xFFFFFFFF
 """Ticks of a run without end."""
 WORDS_OF_PROJECTION = 6
 BYTES_OF_SIMULATION = 20
-BYTES_OF_PARAMETERS = 32
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -220,6 +220,22 @@ def test_a_tick_that_is_too_short_is_found_by_the_firmware() -> None:
     assert on_chip(placed(program)).deadlines_missed == 0
 
 
+def test_a_run_ends_after_the_ticks_of_the_plan_and_a_reset_begins_another() -> None:
+    program = programs.program(1, "gesture", [20])
+    plan = placed(program)
+    for element in plan.elements:
+        words = element[Region.SIMULATION].words
+        assert words is not None
+        words[1] = 2 * plan.networks[0].stages
+    network = on_chip(plan)
+    windows = programs.inputs(program, 4, 3)
+    first = [network.step(counts) for counts in windows]
+    assert set(network.counters(Counter.STEPS)) == {2}  # the third was not made
+    np.testing.assert_array_equal(first[2], first[1])
+    network.reset()
+    np.testing.assert_array_equal([network.step(counts) for counts in windows[:2]], first[:2])
+
+
 def test_what_is_left_of_a_tick_is_recorded() -> None:
     program = programs.program(1, "gesture", [60])
     plan = placed(program)
