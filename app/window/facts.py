@@ -52,6 +52,8 @@ class Runtime:
     heartbeat: int = 0
     activity: float = math.nan
     steps_per_s: float = math.nan
+    offer: str = ""
+    """The chip that was left for the host and can be returned to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +130,7 @@ def runtime_of(m: Fields, before: Runtime) -> Runtime:
         heartbeat=m.whole("heartbeat", before.heartbeat),
         activity=m.mean("activity", before.activity),
         steps_per_s=m.number("steps_per_s", before.steps_per_s),
+        offer=m.text("offer"),
     )
 
 

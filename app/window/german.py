@@ -114,6 +114,7 @@ GERMAN: dict[str, str] = {
     "Address of a dv-processing stream:": "Adresse eines dv-processing-Stroms:",
     "Runtime": "Laufzeitumgebung",
     "{name} IS SILENT": "{name} SCHWEIGT",
+    "back to the chip": "zurück zum Chip",
     "Networks run on: {backend}; {steps} steps so far": "Die Netze laufen auf: {backend}; bisher {steps} Schritte",
     "unknown": "unbekannt",
     ", {steps:.0f} a second": ", {steps:.0f} pro Sekunde",

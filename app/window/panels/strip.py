@@ -49,6 +49,8 @@ class StripPanel(Panel):
         self.runtime = QLabel()
         self.runtime.setObjectName("badge")
         self.runtime.setAccessibleName(tr("Runtime"))
+        self.runtime.linkActivated.connect(lambda _: self.command.emit({"op": "runtime", "value": "chip"}))
+        self._only_tells = False
         self.rate, self.latency = QLabel(), QLabel()
         for label in (self.rate, self.latency):
             label.setObjectName("figure")
@@ -214,6 +216,9 @@ class StripPanel(Panel):
         name = runtime.badge
         name = tr("{name} IS SILENT").format(name=name) if silent else name
         text = f'<span style="color:{heart}">●</span>&nbsp; <span style="color:{colour}">{name}</span>'
+        if runtime.offer and not self._only_tells:
+            back = tr("back to the chip")
+            text += f'&nbsp; <a href="chip" style="color:{theme.MUTED}">{back}</a>'
         _set(self.runtime, text)
         tip = tr("Networks run on: {backend}; {steps} steps so far").format(
             backend=runtime.backend or tr("unknown"), steps=whole(runtime.heartbeat)
@@ -229,6 +234,7 @@ class StripPanel(Panel):
         self.source.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self.source.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._arrow = ""
+        self._only_tells = True
         for control in (self.filters, self.record, self.help):
             control.hide()
 

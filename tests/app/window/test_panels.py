@@ -354,6 +354,15 @@ def test_the_strip_names_source_and_runtime(qtbot: QtBot, window: MainWindow, en
     assert not window.strip.loss.isVisible()
 
 
+def test_a_chip_that_was_left_can_be_returned_to(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    engine.send(status(1_000_000, runtime={"backend": "host", "badge": "HOST", "heartbeat": 7, "offer": "emulator"}))
+    qtbot.waitUntil(lambda: "back to the chip" in window.strip.runtime.text())
+    window.strip.runtime.linkActivated.emit("chip")
+    qtbot.waitUntil(lambda: engine.ops("runtime") == [{"op": "runtime", "value": "chip"}])
+    engine.send(status(1_025_000, runtime={"backend": "emulator", "badge": "EMULATED CHIP", "heartbeat": 8, "offer": ""}))
+    qtbot.waitUntil(lambda: "back to the chip" not in window.strip.runtime.text())
+
+
 def test_losses_are_shown_as_soon_as_there_are_any(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
     engine.send(status(1_000_000, lost=12, skipped=40_000))
     qtbot.waitUntil(window.strip.loss.isVisible)
