@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 
 from models.chip import cycles
-from models.chip.layout import Role
-from models.chip.plan import Plan
+from models.chip.layout import Region, Role
+from models.chip.plan import ElementPlan, Plan
 from models.chip.program import Program
+from models.chip.slices import WORDS_OF_PROJECTION
 from pipeline.frames import WINDOW_US
 
 PES = 152
@@ -86,13 +87,32 @@ class Costs:
         readout = len(stages[-1])
         listeners = [len(group) for group in layers]
         self._below = listeners[0]
+        self._synapse = _cycles_of_a_synapse([element for element in own if element.role in (Role.EGRU, Role.READOUT)])
         self._hear = np.array([own + above for own, above in zip(listeners, [*listeners[1:], readout], strict=True)])
 
     def step(self, operations: float, inputs: float, activity: Sequence[float]) -> Estimate:
         """Estimate for so many synaptic operations, events of the first layer's inputs, and shares of units that fired, per layer."""
         heard = inputs * self._below + float(self._units * np.array(activity) @ self._hear)
-        work = self._constant + cycles.SYNAPSE * operations + (cycles.SCAN + cycles.SPARSE_ROW) * heard + cycles.SEND * inputs
+        work = self._constant + self._synapse * operations + cycles.SCAN * heard + cycles.SEND * inputs
         return Estimate(work, self.seconds, self.pes)
+
+
+def _cycles_of_a_synapse(elements: list[ElementPlan]) -> float:
+    """Clock cycles a weight other than 0, with its share of the row's frame and of the zeros beside it, on average over all rows."""
+    taken = weights = 0.0
+    for element in elements:
+        rows_of, projections = element[Region.ROWS], element[Region.PROJECTIONS]
+        assert rows_of.words is not None and projections.words is not None
+        for _, count, columns, starts, rows, _ in projections.words.reshape(-1, WORDS_OF_PROJECTION).tolist():
+            if columns:
+                first = (rows - rows_of.address) // 4
+                weights += np.count_nonzero(rows_of.words[first : first + count * columns // 4].view(np.int8))
+                taken += count * (cycles.DENSE_ROW + cycles.DENSE_BLOCK * columns / 8)
+            else:
+                entries = 2 * int(rows_of.words.view(np.uint16)[(starts - rows_of.address) // 2 + count])
+                weights += entries
+                taken += count * cycles.SPARSE_ROW + cycles.SYNAPSE * entries
+    return taken / max(weights, 1)
 
 
 def token_events(program: Program) -> float:

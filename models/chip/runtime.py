@@ -33,8 +33,9 @@ from pipeline.frames import GRID, WINDOW_US
 BACKENDS = ("auto", "host", "emulator", "spinnaker2")
 """Names of DESIGN.md section 6."""
 BADGES = {"host": "HOST", "emulator": "EMULATED CHIP", "spinnaker2": "CHIP"}
-FRAME_S = 0.02
-"""A chip has this long for a step that somebody waits for; what is left of the frame of 25 ms is enough for the host to make the step."""
+FRAME_S = 0.015
+"""A chip has this long for a step that somebody waits for; what is left of the frame of 25 ms is for the host,
+which makes this step and those since the last check."""
 SLOWEST_S = 1.0
 """An emulated chip, which keeps no frame's time on a slow computer, has up to this long: twice what it took when it was tried."""
 BATCHES = (
