@@ -211,7 +211,8 @@ def _element(network: int, piece: Slice, where: Coordinate, clock: tuple[int, in
     listed = target_words(targets)
     key = keys[network, piece.sends][0] if piece.sends else 0
     first = 0 if piece.role == Role.EMBEDDING else piece.start  # every PE of the embedding speaks for all of the row
-    words[Region.ROUTING] = np.concatenate([np.array([key + first, listed.size], np.uint32), listed])
+    words[Region.ROUTING] = np.zeros(ROUTING_BYTES // 4, np.uint32)  # whole: a board's own mapper may spread the targets over more quads
+    words[Region.ROUTING][: 2 + listed.size] = key + first, listed.size, *listed
     timer, period = clock
     words[Region.SIMULATION] = np.array([timer, NEVER, piece.role, piece.stage, period], np.uint32)
     if piece.projections:

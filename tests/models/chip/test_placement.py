@@ -108,7 +108,8 @@ def test_every_population_is_heard_by_those_who_have_rows_for_it_and_by_nobody_e
             assert heard >= knowing
             if sender.role != Role.SOURCE or plan.networks[sender.network].kind == "gesture":  # every PE of an embedding hears all tokens
                 assert heard == knowing
-            listed = _words(plan, sender)[2:].tolist()
+            count_of_words = int(_words(plan, sender)[1])
+            listed = _words(plan, sender)[2 : 2 + count_of_words].tolist()
             assert listed == target_words([plan.elements[index].coordinate for index in routes[0].targets]).tolist()
 
 
