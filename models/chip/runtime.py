@@ -8,6 +8,7 @@ What runs is a program (`models/chip/program.py`). A file may hold one; trained 
 fraction of a second and gives the same program every time.
 """
 
+import logging
 import sys
 import tempfile
 import time
@@ -29,6 +30,8 @@ from models.chip.worker_process import ChipProcess, Lost
 from models.teaching.head import Head
 from pipeline.errors import FAILED, USAGE, UserError
 from pipeline.frames import GRID, WINDOW_US
+
+log = logging.getLogger("egret")
 
 BACKENDS = ("auto", "host", "emulator", "spinnaker2")
 """Names of DESIGN.md section 6."""
@@ -58,7 +61,7 @@ class Runtime:
         """With a `head`, which must belong to the gesture weights, the classes that were taught follow the network's own."""
         self._backend, self._board = _chosen(backend)
         self._live = False
-        self._on_notice: Callable[[str, str], None] = lambda level, sentence: None
+        self._on_notice: Callable[[str, str], None] = lambda level, sentence: log.warning("%s", sentence)
         self._costs: dict[str, energy.Costs] = {}
         """Of a step of each kind of network, once there is a plan."""
         self._gesture_path = Path(gesture_path)
@@ -169,12 +172,15 @@ class Runtime:
         self._on_notice("warning", f"{process.name} {lost}: the host goes on from the same state, and no decision is missing.")
         for network in self._watched():
             if network.chip is not None:
-                network.chip.process.lose(lost)
+                network.chip.process.lose(lost, tell=False)
 
     def warm(self) -> None:
-        """Compile the kernels with the types of real steps, or load them from the cache. Both networks are reset, counters included."""
+        """Compile the kernels with the types of real steps, or load them from the cache. Both networks are reset, counters included.
+        UserError where a chip does not make these steps."""
         self.gesture.step(np.ones((2, GRID, GRID), np.uint16))
         self.language.step(0)
+        if self.offer:
+            raise UserError(f"The networks do not run on {self._backend}, as the warning says; use --runtime host.", FAILED)
         for network in (self.gesture, self.language):
             network.reset()
             network.steps = network.operations = 0

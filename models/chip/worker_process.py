@@ -146,14 +146,15 @@ class ChipProcess:
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
         return lines[-1].strip()[:200] if lines else ""
 
-    def lose(self, lost: Lost) -> Lost:
+    def lose(self, lost: Lost, tell: bool = True) -> Lost:
         """Leave the chip for this reason; the reason that counts, which is the first."""
         with self._lock:
             first = self.lost is None
             self.lost = self.lost or lost
         if first:
             self._process.kill()  # which also wakes whoever waits for it in another thread
-            self.told(self.lost)
+            if tell:
+                self.told(self.lost)
         return self.lost
 
     def close(self) -> None:

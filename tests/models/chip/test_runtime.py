@@ -9,7 +9,9 @@ import pytest
 from models import checkpoint
 from models.chip import host, storage
 from models.chip.compress import compress
+from models.chip.failover import Watched
 from models.chip.runtime import Runtime
+from models.chip.worker_process import Lost
 from models.teaching.head import Head
 from pipeline.errors import FAILED, USAGE, UserError
 
@@ -135,3 +137,37 @@ def test_classes_are_not_taught_to_a_program(gesture: Path, language: Path, tmp_
     with pytest.raises(UserError, match="name the weights"):
         Runtime(path, language, head=head)
     assert Runtime(gesture, language, head=head).gesture.labels == ("wave", "clap", "thumbs_up")
+
+
+def test_a_chip_that_was_left_is_returned_to_with_the_classes_that_were_taught_meanwhile(gesture: Path, language: Path) -> None:
+    """A taught network has a chip of its own; where one chip is lost the other is left too, and going back brings both to one."""
+    pytest.importorskip("unicorn", reason="the emulated chip needs the extra emulator")
+    host, chip = Runtime(gesture, language), Runtime(gesture, language, "emulator")
+    told: list[str] = []
+    chip.live(lambda level, sentence: told.append(sentence))
+    for network in (chip.gesture, chip.language):
+        assert isinstance(network, Watched) and network.chip is not None
+        network.chip.limit_s = 60.0
+    with pytest.raises(UserError, match="no chip to go back to"):
+        chip.go_back()
+    head = Head("0" * 12, tuple(LABELS), ("thumbs_up",), np.zeros((16, 1), np.float32), np.zeros(1, np.float32), ())
+    counts = np.random.default_rng(3).poisson(0.5, (9, 2, 32, 32)).astype(np.uint16)
+    for each in (host, chip):
+        each.gesture.step(counts[0])
+        taught = each.taught(head)
+        taught.go_on(each.gesture.state)
+        each.gesture = taught
+    assert isinstance(chip.gesture, Watched) and chip.gesture.chip is not None
+    chip.gesture.chip.process.lose(Lost("was given up"))
+    assert (chip.backend, chip.badge, chip.offer, chip.telemetry()["energy"]) == ("host", "HOST", "emulator", None)
+    assert isinstance(chip.language, Watched) and not chip.language.on_chip
+    assert told == ["The emulated chip was given up: the host goes on from the same state, and no decision is missing."]
+    for step, given in enumerate(counts):
+        if step == 4:
+            chip.go_back()
+            chip.gesture.chip.limit_s = 60.0
+        np.testing.assert_array_equal(chip.gesture.step(given), host.gesture.step(given))
+    assert (chip.backend, chip.offer) == ("emulator", "") and chip.language.on_chip
+    telemetry = chip.telemetry()
+    assert telemetry["checked"] > 0 and telemetry["energy"]["gesture"]["work_uj"] > 0
+    chip.close()

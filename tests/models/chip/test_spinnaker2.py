@@ -17,10 +17,12 @@ from models.chip.board import planfile, worker
 from models.chip.layout import SPECIFICATION_ADDRESS, SPECIFICATION_MAGIC, SPECIFICATION_VERSION, Region
 from models.chip.plan import Plan
 from models.chip.program import Program
+from models.chip.runtime import Runtime
 from models.chip.spinnaker2 import Settings
 from models.chip.worker_process import ChipProcess, Lost
 from pipeline.errors import USAGE, UserError
 from tests.models.chip import programs as make
+from tests.models.chip.test_runtime import save
 
 DOUBLE = Path(__file__).with_name("spinnaker2_double")
 BOARD = Settings(python=sys.executable, path=str(DOUBLE), eth_ip="192.0.2.1")
@@ -94,6 +96,29 @@ def test_a_run_that_fails_leaves_the_board_for_the_host(
     for counts in make.inputs(both[0], 3, 3):
         np.testing.assert_array_equal(network.step(counts), host.step(counts))
     assert str(process.lost).startswith(sentence)
+
+
+def test_the_runtime_goes_all_the_way_to_the_board_and_refuses_one_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("unicorn", reason="the emulated chip needs the extra emulator")
+    (tmp_path / "egret").mkdir()
+    (tmp_path / "egret" / "spinnaker2.toml").write_text(f"python = {sys.executable!r}\npath = {str(DOUBLE)!r}\n")
+    weights = save(tmp_path / "gesture.safetensors", "gesture"), save(tmp_path / "language.safetensors", "language")
+    board, host = Runtime(*weights, "spinnaker2:192.0.2.1"), Runtime(*weights)
+    told: list[tuple[str, str]] = []
+    board.live(lambda level, sentence: told.append((level, sentence)))
+    assert (board.backend, board.badge, board.offer) == ("spinnaker2", "CHIP", "")
+    assert told[0][0] == "warning" and "never been tried" in told[0][1]
+    counts = np.random.default_rng(2).poisson(0.02, (2, 2, 32, 32)).astype(np.uint16)
+    for given in counts:
+        np.testing.assert_array_equal(board.gesture.step(given), host.gesture.step(given))
+    np.testing.assert_array_equal(board.language.step(3), host.language.step(3))
+    assert board.backend == "spinnaker2" and len(told) == 1
+    board.close()
+    monkeypatch.setenv("DOUBLE_FAULT", "raise")
+    broken = Runtime(*weights, "spinnaker2:192.0.2.1")
+    with pytest.raises(UserError, match="do not run on spinnaker2"):
+        broken.warm()
+    broken.close()
 
 
 @pytest.mark.parametrize("fault", ["unknown", "routing"])
