@@ -8,7 +8,7 @@ A board is described by a file (`SETTINGS`, else `spinnaker2.toml` in $XDG_CONFI
 ``--runtime spinnaker2:ADDRESS``; what comes later wins. Keys of the file, all optional:
 
     python = "/usr/bin/python3.12"          interpreter that has py-spinnaker2 (default: python3.12 on the path)
-    path = "/opt/py-spinnaker2/src"         folder to find the package in, where it is not installed
+    path = "/home/me/py-spinnaker2/src"     folder to find the package in, where it is not installed
     board = "single"                        or "48", the board with 48 chips
     eth_ip = "192.168.1.25"                 address of the chip                             environment: S2_IP
     stm_ip = "192.168.1.2"                  address of the board's controller               environment: STM_IP, or STM_IP48 for "48"
