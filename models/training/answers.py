@@ -18,7 +18,7 @@ SETTLED = 32
 """Frames (800 ms) after the onset from which the held-out accuracy counts."""
 SOON = 500_000 // WINDOW_US
 """Frames after the onset within which a visitor expects the answer."""
-PRECISION = 0.9
+PRECISION = 0.97
 """Share of accepted answers that shall be right on held-out clips: decides the threshold."""
 OTHER = GESTURES.index("other_gestures")
 

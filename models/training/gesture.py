@@ -24,6 +24,7 @@ from models.training import dvs128, plot
 from models.training import run as runs
 from models.training.answers import Answers
 from models.training.trainer import Recipe, Trainer
+from pipeline.errors import USAGE, UserError
 from pipeline.simulator import GESTURES
 
 HELD_OUT = 192
@@ -38,6 +39,7 @@ def train(
     clip_folder: Path = Path("runs/clips"),
     *,
     recordings: Path | None = None,
+    start: Path | None = None,
     recipe: Recipe | None = None,
     clips: int = 6000,
     held_out: int = HELD_OUT,
@@ -52,6 +54,7 @@ def train(
     """Train on the first `clips` simulated clips (generated into `clip_folder` where they are missing), write `output`, return the figures.
 
     With `recordings`, a folder with the DVS128 Gesture data set, on its training subjects instead, measured on its test subjects.
+    With `start` the run begins with these weights instead of random ones.
     Every `save_every` steps the run's state and ``latest.safetensors`` are written to `run`; it may be resumed with more clips.
     """
     recipe = recipe or Recipe()
@@ -59,7 +62,7 @@ def train(
     with runs.World() as world:
         learnt, kept_back = _simulated(world, clip_folder, clips, held_out) if recordings is None else _recorded(recordings)
         folder = runs.Folder(run, recipe.settings(seed, world.size), resume, writes=world.first)
-        trainer = Trainer(recipe, seed, world, learnt, len(GESTURES))
+        trainer = Trainer(recipe, seed, world, learnt, len(GESTURES), _started(start, recipe))
         pace = runs.Pace(steps, hours)
         if folder.state is not None:
             trainer.restore(folder.state)
@@ -85,6 +88,16 @@ def train(
             return {}
         folder.write(state)
         return _export(trainer, Answers(trainer.averaged(), kept_back), output, recordings)
+
+
+def _started(path: Path | None, recipe: Recipe) -> gesture.GestureNetwork | None:
+    """The network at `path`. UserError if it has another shape than the recipe."""
+    if path is None:
+        return None
+    network, _ = gesture.load(path)
+    if (tuple(network.hidden), network.geometry) != (recipe.hidden, recipe.geometry):
+        raise UserError(f"{path} holds a network of another shape than the one to train; start from weights of this trainer.", USAGE)
+    return network
 
 
 def _simulated(world: runs.World, folder: Path, clips: int, held_out: int) -> tuple[data.Clips, data.Clips]:
@@ -123,6 +136,8 @@ def _one_line(figures: dict[str, Any]) -> str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `egret train gesture`."""
     runs.add_arguments(parser, assets.path("gesture.safetensors"), Path("runs/gesture"), 20000)
+    parser.add_argument("--initial", dest="start", type=Path, metavar="WEIGHTS", help="begin with these weights")
+    parser.add_argument("--rate", type=float, default=2e-3, help="peak learning rate (default: 0.002)")
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder with the DVS128 Gesture data set, to train on instead")
     parser.add_argument("--clips", type=int, default=6000, help="simulated clips of 3 s to train on; made once and kept")
     parser.add_argument("--held-out", type=int, default=HELD_OUT, help="simulated clips to measure on, never trained on")
@@ -139,6 +154,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.run,
         arguments.clip_folder,
         recordings=arguments.data,
+        start=arguments.start,
+        recipe=Recipe(peak_rate=arguments.rate),
         clips=arguments.clips,
         held_out=arguments.held_out,
         seed=arguments.seed,

@@ -63,7 +63,8 @@ class Recipe:
 class Trainer:
     """Network, optimiser, last state of every lane of the batch: everything that a step changes."""
 
-    def __init__(self, recipe: Recipe, seed: int, world: World, clips: Clips, classes: int) -> None:
+    def __init__(self, recipe: Recipe, seed: int, world: World, clips: Clips, classes: int, start: GestureNetwork | None = None) -> None:
+        """Untrained, or with the weights of `start`, a network of the recipe's shape."""
         self.recipe, self.seed, self.world, self.clips, self.classes = recipe, seed, world, clips, classes
         torch.manual_seed(seed)
         options = Options(threshold_mean=0.15, dropconnect=recipe.dropconnect)
@@ -72,6 +73,8 @@ class Trainer:
         vectors = [p for p in self.model.parameters() if p.ndim == 1]
         groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
         self.optimiser = torch.optim.AdamW(groups, lr=recipe.peak_rate, betas=(0.9, 0.98))
+        if start is not None:
+            self.model.load_state_dict(start.state_dict())
         self.average = Average(self.model)
         self.memory = self.model.start(recipe.batch)
         self.step = 0

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +138,14 @@ def test_thinning_doubling_and_noise_change_the_counts_as_much_as_they_say() -> 
     assert varied(np.full_like(counts, 255), augment.Variation(keep=(2.0, 2.0), noise=0.1)).min() == 255  # saturates, does not wrap
 
 
+def test_a_rebound_gives_the_other_polarity_at_the_same_place_and_time() -> None:
+    counts = np.zeros((20, 2, GRID, GRID), np.uint8)
+    counts[:, 1] = 4
+    answered = varied(counts, augment.Variation(rebound=0.5))
+    np.testing.assert_array_equal(answered[:, 1], counts[:, 1])
+    assert answered[:, 0].mean() == pytest.approx(2.0, rel=0.05)
+
+
 def test_what_is_drawn_follows_from_the_generator_and_leaves_the_clip_as_it_is() -> None:
     counts = sparse()
     before = counts.copy()
@@ -210,6 +219,17 @@ def test_a_clip_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) ->
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match="could not be written"):
         clips.prepare(tmp_path / "file", "train", 48)
+
+
+def test_a_run_may_begin_with_the_weights_of_another_of_the_same_shape(folder: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    train(first, tmp_path / "one", folder, steps=3, **SMALL)
+    train(second, tmp_path / "two", folder, steps=1, start=first, **(SMALL | {"recipe": replace(RECIPE, peak_rate=1e-9)}))
+    before, after = (checkpoint.load(path)[0] for path in (first, second))
+    for name, value in before.items():
+        np.testing.assert_allclose(after[name], value, rtol=2e-3, atol=1e-6, err_msg=name)
+    with pytest.raises(UserError, match="another shape"):
+        train(second, tmp_path / "three", folder, steps=1, start=first, **(SMALL | {"recipe": Recipe()}))
 
 
 def test_two_processes_train_one_network_and_resume(folder: Path, tmp_path: Path) -> None:
