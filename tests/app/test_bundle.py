@@ -10,7 +10,8 @@ from commandline import ROOT
 import assets
 from app.commands.common import DEMO
 from app.engine.models import Models
-from app.evaluation.gesture import recognise
+from app.evaluation.answers import answer
+from app.evaluation.material import recordings
 
 
 def tracked() -> set[str]:
@@ -35,5 +36,6 @@ def test_every_file_that_the_readme_points_to_is_in_a_clone() -> None:
 
 def test_the_demo_shows_several_gestures_that_the_bundled_network_accepts() -> None:
     models = Models()
-    result = recognise(assets.path(DEMO), models.runtime("host"), models.decider())
-    assert len([label for label, windows in result.accepted.items() if windows >= 20]) >= 2, result.accepted
+    (piece,) = recordings([assets.path(DEMO)], "none")
+    accepted = answer(piece, models.runtime("host"), models.decider()).accepted
+    assert len([label for label, windows in accepted.items() if windows >= 20]) >= 2, accepted
