@@ -96,8 +96,8 @@ def _size(value: Any, name: str) -> int:
 
 def _check_gesture(metadata: Metadata, config: dict[str, Any]) -> int:
     labels = metadata.get("labels")
-    if not isinstance(labels, list) or not labels or not all(isinstance(label, str) for label in labels):
-        raise ValueError("labels is not a list of class names")
+    if not isinstance(labels, list) or len(labels) < 2 or not all(isinstance(label, str) for label in labels):
+        raise ValueError("labels is not a list of two or more class names")
     for name, low, high in (("window_us", 1, 10**7), ("leak", 0, 1), ("temperature", 1e-3, 1e3), ("threshold", 0, 1)):
         value = config.get(name)
         if not isinstance(value, (int, float)) or isinstance(value, bool) or not low <= value <= high:
@@ -150,7 +150,7 @@ def load(path: str | Path, kind: str | None = None, *, written_out: bool = True)
                 if part.get_dtype() not in ("F16", "F32"):
                     raise ValueError(f"{name} is stored as {part.get_dtype()}, not as float16 or float32")
             tensors = {name: file.get_tensor(name).astype(np.float32) for name in slices}
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise UserError(f"The weights {path} cannot be used: {error}; take a file written by `egret train`.") from error
     for name, value in tensors.items():
         if not np.isfinite(value).all() or (name.endswith(".theta") and value.min() < 0):

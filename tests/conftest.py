@@ -51,6 +51,9 @@ def taught_heads(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempP
     """A data folder of the test's own, so that no gesture that the developer has taught is recognised; one cache for the whole session."""
     folder = tmp_path_factory.mktemp("data")
     monkeypatch.setenv("XDG_DATA_HOME", str(folder))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path_factory.getbasetemp() / "config"))
+    for name in ("S2_IP", "STM_IP", "STM_IP48", "PYS2_EXPERIMENT_BACKEND", "EGRET_SPINNAKER2"):  # no board that the developer has
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
     return folder / "egret"
 

@@ -8,6 +8,7 @@ taken.
 
 import os
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def load(path: Path) -> Clips:
     try:
         with np.load(path) as data:
             columns = {name: data[name] for name in ("t", "x", "y", "p", "offsets", "labels")}
-    except (ValueError, KeyError, OSError) as error:
+    except (ValueError, KeyError, OSError, zipfile.BadZipFile) as error:
         raise UserError(f"{path} is not an N-MNIST extract ({error}).") from error
     events = np.zeros(len(columns["t"]), EVENT_DTYPE)
     events["timestamp"] = 1000 * columns["t"].astype(np.int64)

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+from types import ModuleType
 from typing import Any
 
 from app.commands.common import add_json, json_line, real, seed, whole
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.name is not None and arguments.name not in NAMES:
         raise UserError(f"There is no benchmark {arguments.name!r}: choose one of {', '.join(NAMES)}.", USAGE)
     for name in [arguments.name] if arguments.name else [name for name in NAMES if name not in LONG]:
-        bench = importlib.import_module(f"app.bench.{name}")
+        bench = _module(name)
         options = {"realism": (arguments.clips, arguments.seed), "nmnist": ()}.get(name, (arguments.seconds,))
         figures = bench.run(*options)
         if arguments.json:
@@ -54,6 +55,14 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{name}: {NAMES[name]}")
             print("\n".join(getattr(bench, "readable", readable)(figures)), flush=True)
     return 0
+
+
+def _module(name: str) -> ModuleType:
+    """The benchmark; UserError where it needs an extra that is not installed."""
+    try:
+        return importlib.import_module(f"app.bench.{name}")
+    except ModuleNotFoundError as error:
+        raise UserError(f"This benchmark needs {error.name}, which is not installed: run `sh app/environment.sh train` first.") from None
 
 
 def readable(figures: dict[str, Any], indent: str = "  ") -> list[str]:

@@ -95,7 +95,8 @@ class Shelf:
         heads.save(self.path, head)
         for entry in self._entries():
             if int(entry.stem) > number:  # a head that holds what was taken out
-                entry.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    entry.unlink(missing_ok=True)
         return head
 
     def _put(self, head: Head, before: Head | None) -> None:

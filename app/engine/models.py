@@ -5,6 +5,7 @@ from pathlib import Path
 import assets
 from app.protocol import Message
 from models import checkpoint
+from models.chip import storage
 from models.chip.runtime import Runtime
 from models.decision import Decider
 from models.teaching import head as heads
@@ -24,8 +25,7 @@ class Models:
         self.head: heads.Head | None = None
         self.gesture_path = gesture or assets.path(GESTURE)
         self.language_path = language or assets.path(LANGUAGE)
-        self.gesture = checkpoint.load(self.gesture_path, "gesture")[1]
-        self.language = checkpoint.load(self.language_path, "language")[1]
+        self.gesture, self.language = _about(self.gesture_path, "gesture"), _about(self.language_path, "language")
         self.gesture_id = {"name": self.gesture_path.name, "hash": checkpoint.digest(self.gesture_path)}
         self.language_id = {"name": self.language_path.name, "hash": checkpoint.digest(self.language_path)}
 
@@ -70,3 +70,8 @@ class Models:
                 f"The weights {self.language_path} are for {vocabulary:,} tokens and the tokenizer {name} has {len(tokenizer):,}: {again}."
             )
         return tokenizer
+
+
+def _about(path: Path, kind: str) -> checkpoint.Metadata:
+    """The metadata of weights, or of a program compiled from them. UserError if the file is missing, broken or of another kind."""
+    return storage.load(path, kind).metadata if storage.is_program(path) else checkpoint.load(path, kind)[1]

@@ -238,7 +238,7 @@ class Recognition:
         old, self._new_network = self._runtime.gesture, None
         network.go_on(old.state)
         network.steps, network.operations = old.steps, old.operations
-        self._runtime.gesture = network
+        self._runtime.change(network)
         self.decider.labels = network.labels
         self.decider.reset()
 

@@ -174,6 +174,8 @@ class Teaching:
                     work()
                 except UserError as error:
                     self._engine.notice("error", str(error))
+                except OSError as error:
+                    self._engine.notice("error", f"Teaching failed ({error}); nothing else has changed.")
                 except _Stopped:
                     self._engine.notice("info", "Teaching was stopped; nothing has changed.")
                 self._tell("idle")

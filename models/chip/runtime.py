@@ -8,6 +8,7 @@ What runs is a program (`models/chip/program.py`). A file may hold one; trained 
 fraction of a second and gives the same program every time.
 """
 
+import contextlib
 import logging
 import sys
 import tempfile
@@ -82,8 +83,8 @@ class Runtime:
 
     @property
     def offer(self) -> str:
-        """The backend that `go_back` returns to; empty while it is in use."""
-        return "" if self.backend == self._backend else self._backend
+        """The backend that `go_back` returns to; empty while all networks run on it."""
+        return self._backend if any(not network.on_chip for network in self._watched()) else ""
 
     def telemetry(self) -> dict[str, Any]:
         """What is known of the chip: the backend to go back to, how often chip and host were compared, deadlines missed, and joules."""
@@ -107,9 +108,19 @@ class Runtime:
         return said | {"how": energy.SOURCE} if said else None
 
     def taught(self, head: Head | None) -> GestureNetwork:
-        """The gesture network anew, with the classes of `head` behind its own, or without any."""
-        (network,) = self._networks([_gesture(self._gesture_path, head)])
+        """The gesture network anew, with the classes of `head` behind its own, or without any; `change` puts it to use.
+
+        It gets a chip of its own, unless a chip was lost: going back is for the user to ask (`go_back`).
+        """
+        (network,) = self._networks([_gesture(self._gesture_path, head)], attach=not self.offer)
         return cast(GestureNetwork, network)
+
+    def change(self, network: GestureNetwork) -> None:
+        """Step `network` from now on for gestures, and end the chip that nobody uses any more."""
+        old, self.gesture = self.gesture, network
+        chip = old.chip if isinstance(old, Watched) else None
+        if chip is not None and all(other.chip is None or other.chip.process is not chip.process for other in self._watched()):
+            chip.process.close()
 
     def live(self, on_notice: Callable[[str, str], None]) -> None:
         """From now on somebody waits for every step: a chip that takes longer than a frame is left. `on_notice` is told of that, with a
@@ -118,10 +129,11 @@ class Runtime:
         if self._board:
             on_notice("warning", BATCHES)
             return
-        for network in self._watched():
-            if network.chip is not None:
-                network.chip.limit_s = _limit(network.chip, network)
-                network.attach(network.chip)  # the trials have left it in another state
+        with contextlib.suppress(Lost):  # whoever asked for a notice has had one
+            for network in self._watched():
+                if network.chip is not None:
+                    network.chip.limit_s = _limit(network.chip, network)
+                    network.attach(network.chip)  # the trials have left it in another state
 
     def go_back(self) -> None:
         """Start the chip anew and return to it, with the networks' state. Takes seconds; the host goes on meanwhile. UserError where it
@@ -129,7 +141,10 @@ class Runtime:
         networks = self._watched()
         if not networks or not self.offer:
             raise UserError(f"There is no chip to go back to: the networks run where they were asked to ({self.badge}).")
+        left = {network.chip.process for network in networks if network.chip is not None}
         self._attach(networks)
+        for process in left:
+            process.close()
 
     def close(self) -> None:
         """End the chip's process, if there is one."""
@@ -140,13 +155,14 @@ class Runtime:
     def _watched(self) -> list[Watched]:
         return [network for network in (self.gesture, self.language) if isinstance(network, Watched)]
 
-    def _networks(self, programs: list[Program]) -> list[integer.Network]:
-        """The networks of `programs` on this backend."""
+    def _networks(self, programs: list[Program], *, attach: bool = True) -> list[integer.Network]:
+        """The networks of `programs` on this backend; without `attach` where a lost chip would leave them, on the host."""
         if self._backend == "host":
             return [GestureNetwork(program) if program.kind == "gesture" else LanguageNetwork(program) for program in programs]
         kinds = {"gesture": failover.GestureNetwork, "language": failover.LanguageNetwork}
         networks: list[Watched] = [kinds[program.kind](program) for program in programs]
-        self._attach(networks)
+        if attach:
+            self._attach(networks)
         return list(networks)
 
     def _attach(self, networks: list[Watched]) -> None:

@@ -70,7 +70,7 @@ def load(path: str | Path, kind: str) -> Program:
                     raise ValueError(f"{name} is stored as {part.get_dtype()}")
             tensors = {name: file.get_tensor(name) for name in slices}
         return _program(tensors, about, kind)
-    except (SafetensorError, OSError, ValueError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError) as error:
         raise UserError(f"The program {path} cannot be used: {error}; make it anew with `egret compile`.") from error
 
 
@@ -81,10 +81,12 @@ def is_program(path: str | Path) -> bool:
 
 def kind_of(path: str | Path) -> str | None:
     """The kind of the program at `path` by its header ("gesture" or "language" for ours); None for checkpoints and everything else."""
+    if not Path(path).is_file():  # a pipe would be waited for
+        return None
     try:
         with safe_open(Path(path), framework="numpy") as file:
             kind = str(json.loads((file.metadata() or {}).get(ENTRY, "{}")).get("kind", ""))
-    except (SafetensorError, OSError, ValueError, AttributeError):
+    except (SafetensorError, OSError, ValueError, AttributeError, RecursionError):
         return None
     return kind.removesuffix(" program") if kind.endswith(" program") else None
 

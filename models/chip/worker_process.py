@@ -61,6 +61,7 @@ class ChipProcess:
                 stderr=self._errors,
                 pass_fds=theirs,
                 env=environment,
+                start_new_session=True,  # Ctrl-C in the terminal is for us; the worker ends when its sockets do
             )
         finally:
             for _, end in pairs:

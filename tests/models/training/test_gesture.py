@@ -232,6 +232,7 @@ def test_a_run_may_begin_with_the_weights_of_another_of_the_same_shape(folder: P
         train(second, tmp_path / "three", folder, steps=1, start=first, **(SMALL | {"recipe": Recipe()}))
 
 
+@pytest.mark.timeout(700)
 def test_two_processes_train_one_network_and_resume(folder: Path, tmp_path: Path) -> None:
     command = [
         sys.executable,
