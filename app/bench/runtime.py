@@ -71,7 +71,7 @@ class DenseNetwork:
         for index, (wx, wh, b, d, theta) in enumerate(self._layers):
             a_z, a_r, a_g = np.split(x @ wx + b, 3)
             q_z, q_r, q_g = np.split(self._y[index] @ wh + d, 3)
-            z, r = 1 / (1 + np.exp(-a_z - q_z)), 1 / (1 + np.exp(-a_r - q_r))
+            z, r = (1 + np.tanh((a_z + q_z) / 2)) / 2, (1 + np.tanh((a_r + q_r) / 2)) / 2  # a sigmoid that cannot overflow
             c = z * self._h[index] + (1 - z) * np.tanh(a_g + r * q_g)
             fires = c > theta
             x = self._y[index] = np.where(fires, c, np.float32(0))

@@ -131,7 +131,7 @@ def other_kind(path: Path) -> None:
 def other_shape(path: Path) -> None:
     raw = assets.path("gesture.safetensors").read_bytes()
     size = int.from_bytes(raw[:8], "little")
-    header = re.sub(rb'("hidden\\": \[|\\"hidden\\": \[)(\d)', rb"\g<1>7", raw[8 : 8 + size], count=1)
+    header = re.sub(rb'("hidden\\": \[|\\"hidden\\": \[)(\d)', rb"\g<1>9", raw[8 : 8 + size], count=1)
     assert header != raw[8 : 8 + size]
     path.write_bytes(raw[:8] + header + raw[8 + size :])
 
