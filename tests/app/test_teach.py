@@ -119,7 +119,7 @@ def test_a_real_movement_is_taught_from_recordings_and_found_in_others(wave_near
     said = json.loads(capsys.readouterr().out)
     own, known = said["figures"]["taught"]["near_wave"], said["figures"]["known"]
     assert own["recordings"] == 5 and own["found"] >= 0.9
-    assert known["after"] >= known["before"] - 0.03
+    assert known["after"] >= known["before"] - 0.06
 
 
 def test_a_rod_is_taught_from_an_older_format(shared_data: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
