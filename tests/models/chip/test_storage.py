@@ -74,7 +74,7 @@ def rewrite(path: Path, about: dict[str, Any] | None = None, **tensors: Any) -> 
         ({"leak": None}, {}, "leak is no whole number"),
         ({"leak": 1 << 15}, {}, "leak 32768"),
         ({"config": None}, {}, "no config"),
-        ({"labels": ["one"]}, {}, "its config says"),
+        ({"labels": ["one", "two"]}, {}, "its config says"),
         ({"config": GESTURE | {"hidden": [9, 5]}}, {}, "its config says"),
         ({}, {"layers__1__wh": None}, "layers.1.wh is missing"),
         ({}, {"readout__m": None}, "readout.m is missing"),
