@@ -120,6 +120,7 @@ class Sequence(torch.autograd.Function):
         surrogate: Surrogate,
         product: Product,
     ) -> tuple[Tensor, Tensor, Tensor]:
+        """All steps, keeping what `backward` needs."""
         steps, batch, units = a.shape[0], a.shape[1], h.shape[1]
         gates = h.new_empty(steps, batch, 3 * units)  # z, r, g after their functions
         reset = h.new_empty(steps, batch, units)  # q_g, before the reset gate
@@ -140,6 +141,7 @@ class Sequence(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
+        """From the gradients of y, rate and h_T those of a, wh, b, d, theta, h0 and y0, the last step first."""
         grad_y, grad_rate, grad_h = gradients
         gates, reset, before, outputs, membranes, weights, theta, hold = ctx.saved_tensors
         steps, batch, units = membranes.shape
