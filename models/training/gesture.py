@@ -70,7 +70,7 @@ def train(
         shown = {"desc": "gesture", "unit": "step", "file": sys.stderr, "mininterval": 2, "disable": not world.first}
         with tqdm(total=steps, initial=trainer.step, **shown) as bar:
             while not world.agree(pace.done(trainer.step)):
-                figures = trainer.advance(world.agree(pace.rate(trainer.step)))
+                figures = trainer.advance(world.agree(pace.rate(trainer.step)), world.agree(pace.progress(trainer.step + 1)))
                 bar.update()
                 bar.set_postfix_str(pace.left(trainer.step), refresh=False)
                 if progress is not None:
@@ -138,6 +138,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     runs.add_arguments(parser, assets.path("gesture.safetensors"), Path("runs/gesture"), 20000)
     parser.add_argument("--initial", dest="start", type=Path, metavar="WEIGHTS", help="begin with these weights")
     parser.add_argument("--rate", type=float, default=2e-3, help="peak learning rate (default: 0.002)")
+    parser.add_argument(
+        "--density", type=float, default=1.0, help="share of the weights to keep: the smallest go while it trains (default: 1)"
+    )
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder with the DVS128 Gesture data set, to train on instead")
     parser.add_argument("--clips", type=int, default=6000, help="simulated clips of 3 s to train on; made once and kept")
     parser.add_argument("--held-out", type=int, default=HELD_OUT, help="simulated clips to measure on, never trained on")
@@ -155,7 +158,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.clip_folder,
         recordings=arguments.data,
         start=arguments.start,
-        recipe=Recipe(peak_rate=arguments.rate),
+        recipe=Recipe(peak_rate=arguments.rate, density=arguments.density),
         clips=arguments.clips,
         held_out=arguments.held_out,
         seed=arguments.seed,

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from models.chip.compress import prune
+from pipeline.errors import USAGE, UserError
 
 BEGIN, END = 0.1, 0.8
 """Shares of the run between which the density falls; what comes after is for recovery."""
@@ -31,7 +32,12 @@ class Pruner:
     """Holds the layers' smallest weights at zero. Call `hold` after every step of the optimiser."""
 
     def __init__(self, parameters: Iterable[tuple[str, nn.Parameter]], density: float) -> None:
-        """`parameters` are a `models.egru.Stack`'s, by name; its matrices are pruned, the shared kernels of a local layer are not."""
+        """`parameters` are a `models.egru.Stack`'s, by name; its matrices are pruned, the shared kernels of a local layer are not.
+
+        UserError where `density` is not a share above 0.
+        """
+        if not 0 < density <= 1:
+            raise UserError(f"A density of {density:g} is not a share of the weights: name one above 0 and at most 1.", USAGE)
         self.density = density
         self._matrices = {name: parameter for name, parameter in parameters if parameter.ndim == 2}
         self._kept: dict[str, Tensor] = {}
@@ -45,5 +51,16 @@ class Pruner:
             pruned = prune(arrays, density_at(progress, self.density))
             self._kept = {name: torch.from_numpy(part != 0) for name, part in pruned.items()}
         self._step += 1
-        for name, matrix in self._matrices.items():
-            matrix.mul_(self._kept[name])
+        self.cut(self._matrices.items())
+
+    @torch.no_grad()
+    def cut(self, parameters: Iterable[tuple[str, Tensor]]) -> None:
+        """Set to zero what is gone, in any tensors of the same names and shapes; others stay as they are."""
+        for name, parameter in parameters:
+            if name in self._kept:
+                parameter.mul_(self._kept[name])
+
+    def resume(self, step: int) -> None:
+        """Go on as after `step` calls of `hold`, with the parameters as they were then: what is zero is gone."""
+        self._step = step
+        self._kept = {name: matrix.detach() != 0 for name, matrix in self._matrices.items()}

@@ -20,6 +20,7 @@ from models.gesture import GestureNetwork, Memory
 from models.local import Local
 from models.training import augment
 from models.training.clips import Clips
+from models.training.prune import Pruner
 from models.training.run import Average, World
 from pipeline.frames import GRID
 
@@ -52,6 +53,8 @@ class Recipe:
     weight_decay: float = 0.03
     mixed: bool = True
     """Take bfloat16 products."""
+    density: float = 1.0
+    """Share of the weights that is kept at the end (prune.py), the shared kernels of a local layer not counted."""
 
     def settings(self, seed: int, size: int) -> dict[str, Any]:
         """What a resumed run must share."""
@@ -76,6 +79,7 @@ class Trainer:
         if start is not None:
             self.model.load_state_dict(start.state_dict())
         self.average = Average(self.model)
+        self.pruner = Pruner(self.model.stack.named_parameters(), recipe.density) if recipe.density != 1 else None
         self.memory = self.model.start(recipe.batch)
         self.step = 0
 
@@ -93,8 +97,11 @@ class Trainer:
         keep = torch.from_numpy((rng.random(recipe.batch) < HANDOVER).astype(np.float32))
         return torch.from_numpy(counts).transpose(0, 1), torch.from_numpy(labels), torch.from_numpy(onsets), keep
 
-    def advance(self, factor: float) -> dict[str, float]:
-        """One step at `factor` of the peak learning rate; returns loss, accuracy over the frames that count, and activity."""
+    def advance(self, factor: float, progress: float = 0.0) -> dict[str, float]:
+        """One step at `factor` of the peak learning rate; returns loss, accuracy over the frames that count, and activity.
+
+        `progress` (0 to 1) is the share of the run that is done with this step: how many weights are pruned follows it.
+        """
         recipe = self.recipe
         counts, labels, onset, keep = self.draw()
         torch.manual_seed((self.seed * DRAW + self.step) * self.world.size + self.world.rank)  # dropout follows from the step alone
@@ -112,6 +119,8 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = recipe.peak_rate * factor
         self.optimiser.step()
+        if self.pruner is not None:
+            self.pruner.hold(progress)
         self.average.take(self.model, self.step)
         self.step += 1
         right = float((logits[asked].argmax(-1) == wanted).float().mean())
@@ -123,6 +132,8 @@ class Trainer:
         recipe = self.recipe
         model = GestureNetwork(list(recipe.hidden), self.classes, geometry=recipe.geometry)
         model.load_state_dict(self.average.values)
+        if self.pruner is not None:  # the average remembers weights that have gone since
+            self.pruner.cut(model.stack.named_parameters())
         return model.eval()
 
     def state(self) -> dict[str, Any]:
@@ -140,6 +151,8 @@ class Trainer:
         *parts, o = state["carried"][self.world.rank]
         self.memory = list(zip(parts[0::2], parts[1::2], strict=True)), o
         self.step = state["step"]
+        if self.pruner is not None:
+            self.pruner.resume(self.step)
 
 
 def _scaled(memory: Memory, factor: Tensor) -> Memory:

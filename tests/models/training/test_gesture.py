@@ -14,7 +14,7 @@ import torch
 
 from models import checkpoint, gesture
 from models.local import Local
-from models.training import augment, clips, plot
+from models.training import augment, clips, plot, prune
 from models.training.answers import PRECISION, Answers, calibrate
 from models.training.gesture import train
 from models.training.trainer import Recipe
@@ -213,6 +213,34 @@ def test_an_interrupted_run_goes_on_as_if_nothing_had_happened(folder: Path, tmp
     whole, parts = (checkpoint.load(tmp_path / f"{name}.safetensors")[0] for name in ("whole", "parts"))
     for name, value in whole.items():
         np.testing.assert_array_equal(parts[name], value, err_msg=name)
+
+
+def test_a_run_with_a_density_ends_with_it_keeps_the_shared_kernels_and_can_be_interrupted(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(step: int, steps: int, figures: dict[str, float]) -> None:
+        if step == 6:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(prune, "EVERY", 4)
+    options: dict[str, Any] = {"steps": 10, "save_every": 5} | SMALL | {"recipe": replace(RECIPE, density=0.3)}
+    train(tmp_path / "whole.safetensors", tmp_path / "whole", folder, **options)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "parts.safetensors", tmp_path / "parts", folder, progress=interrupt, **options)
+    train(tmp_path / "parts.safetensors", tmp_path / "parts", folder, resume=True, **options)
+    whole, parts = (gesture.load(tmp_path / f"{name}.safetensors")[0].stack.state_dict() for name in ("whole", "parts"))
+    for name, value in whole.items():
+        assert torch.equal(parts[name], value), name
+    matrices = [value for value in whole.values() if value.ndim == 2]
+    kept = sum(int((matrix != 0).sum()) for matrix in matrices) / sum(matrix.numel() for matrix in matrices)
+    assert kept == pytest.approx(0.3, abs=0.002)
+    assert all((value != 0).float().mean() > 0.99 for value in whole.values() if value.ndim == 4)
+
+
+def test_a_density_that_is_no_share_is_one_sentence(folder: Path, tmp_path: Path) -> None:
+    for wrong in (0.0, 1.5):
+        with pytest.raises(UserError, match="not a share"):
+            train(tmp_path / "out", tmp_path / "run", folder, steps=1, **(SMALL | {"recipe": replace(RECIPE, density=wrong)}))
 
 
 def test_a_clip_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
