@@ -110,7 +110,7 @@ DVS128 = Preset(
 WIDE = Preset(
     body=BodyRanges(stature=(0.85, 1.12), hand_open=(0.35, 1.1), finger_spread=(0.0, 0.3), limb_width=(0.9, 1.4), head_width=(0.85, 1.2)),
     scene=SceneRanges(
-        scale=(60.0, 240.0),
+        scale=(60.0, 320.0),
         scale_log=True,
         centre_x=(24.0, 104.0),
         centre_y=(15.0, 85.0),
@@ -136,7 +136,7 @@ WIDE = Preset(
         mains_depth=(0.01, 0.045),
     ),
     sensor=SensorRanges(
-        threshold=(0.11, 0.42),
+        threshold=(0.11, 0.36),
         on_excess=(-0.05, 0.5),
         mismatch=(0.03, 0.3),
         time_constant=(0.3e-3, 5e-3),
