@@ -38,8 +38,8 @@ class Ranges:
     """Log ratio of ON to OFF events at most."""
     exchange: bool = True
     """Mirror and exchange of polarities, half the time each."""
-    rebound: float = 0.5
-    """Share of clips of a sensor whose pixels answer an event with its opposite."""
+    rebound: float = 0.15
+    """Share of clips of a sensor whose pixels answer an event with its opposite, seen without the filter that takes these away."""
     covered: float = 0.2
     """Share of clips of which a part is covered."""
 

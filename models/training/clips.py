@@ -44,7 +44,7 @@ SPLITS = {"train": 0, "held-out": 1 << 30}
 WIDTH = HEIGHT = 128
 LEAST_RATE = 2_000.0
 MOST_NOISE = 3_000.0
-"""Events/s added evenly over the sensor at most: 0.18 a pixel. Which share of it is ON differs from sensor to sensor (leak makes ON events)."""
+"""Events/s added evenly over the sensor at most: 0.18 a pixel. Their ON share differs from sensor to sensor (leak makes ON events)."""
 POOR_FILTERS = (*[FilterSettings()] * 4, NO_FILTERS, FilterSettings(background_us=4_000, refractory_us=3_000, hot_pixel=False))
 
 Counts = npt.NDArray[np.uint8]

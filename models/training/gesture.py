@@ -19,16 +19,20 @@ from tqdm import tqdm
 
 import assets
 from models import gesture
+from models.local import Local
 from models.training import clips as data
 from models.training import dvs128, plot
 from models.training import run as runs
 from models.training.answers import Answers
 from models.training.trainer import Recipe, Trainer
+from models.training.widen import widened
 from pipeline.errors import USAGE, UserError
 from pipeline.simulator import GESTURES
 
 HELD_OUT = 192
 """Clips kept back."""
+CHANNELS = 16
+MOST_CHANNELS = 64
 Progress = Callable[[int, int, dict[str, float]], None]
 """Called after every step with (step, steps, figures)."""
 
@@ -54,7 +58,7 @@ def train(
     """Train on the first `clips` simulated clips (generated into `clip_folder` where they are missing), write `output`, return the figures.
 
     With `recordings`, a folder with the DVS128 Gesture data set, on its training subjects instead, measured on its test subjects.
-    With `start` the run begins with these weights instead of random ones.
+    With `start` the run begins with these weights instead of random ones; fewer channels than the recipe's are widened.
     Every `save_every` steps the run's state and ``latest.safetensors`` are written to `run`; it may be resumed with more clips.
     """
     recipe = recipe or Recipe()
@@ -62,7 +66,7 @@ def train(
     with runs.World() as world:
         learnt, kept_back = _simulated(world, clip_folder, clips, held_out) if recordings is None else _recorded(recordings)
         folder = runs.Folder(run, recipe.settings(seed, world.size), resume, writes=world.first)
-        trainer = Trainer(recipe, seed, world, learnt, len(GESTURES), _started(start, recipe))
+        trainer = Trainer(recipe, seed, world, learnt, len(GESTURES), _started(start, recipe, seed))
         pace = runs.Pace(steps, hours)
         if folder.state is not None:
             trainer.restore(folder.state)
@@ -90,11 +94,13 @@ def train(
         return _export(trainer, Answers(trainer.averaged(), kept_back), output, recordings)
 
 
-def _started(path: Path | None, recipe: Recipe) -> gesture.GestureNetwork | None:
-    """The network at `path`. UserError if it has another shape than the recipe."""
+def _started(path: Path | None, recipe: Recipe, seed: int) -> gesture.GestureNetwork | None:
+    """The network at `path`, with as many channels as the recipe wants. UserError if it has another shape or more of them."""
     if path is None:
         return None
     network, _ = gesture.load(path)
+    if network.geometry and recipe.geometry and network.geometry.channels < recipe.geometry.channels:
+        network = widened(network, recipe.geometry.channels, torch.Generator().manual_seed(seed))
     if (tuple(network.hidden), network.geometry) != (recipe.hidden, recipe.geometry):
         raise UserError(f"{path} holds a network of another shape than the one to train; start from weights of this trainer.", USAGE)
     return network
@@ -136,7 +142,10 @@ def _one_line(figures: dict[str, Any]) -> str:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `egret train gesture`."""
     runs.add_arguments(parser, assets.path("gesture.safetensors"), Path("runs/gesture"), 20000)
-    parser.add_argument("--initial", dest="start", type=Path, metavar="WEIGHTS", help="begin with these weights")
+    parser.add_argument(
+        "--initial", dest="start", type=Path, metavar="WEIGHTS", help="begin with these weights (of as many channels, or fewer)"
+    )
+    parser.add_argument("--channels", type=int, default=CHANNELS, help=f"units at each of 8 x 8 places of the view (default: {CHANNELS})")
     parser.add_argument("--rate", type=float, default=2e-3, help="peak learning rate (default: 0.002)")
     parser.add_argument(
         "--density", type=float, default=1.0, help="share of the weights to keep: the smallest go while it trains (default: 1)"
@@ -145,6 +154,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clips", type=int, default=6000, help="simulated clips of 3 s to train on; made once and kept")
     parser.add_argument("--held-out", type=int, default=HELD_OUT, help="simulated clips to measure on, never trained on")
     parser.add_argument("--clip-folder", type=Path, default=Path("runs/clips"), help="where the clips are kept (0.5 GB a thousand)")
+
+
+def recipe(channels: int, rate: float, density: float) -> Recipe:
+    """The recipe for so many channels in the first layer. UserError for a number of them that no chip holds."""
+    if not 1 <= channels <= MOST_CHANNELS:
+        raise UserError(f"--channels {channels} makes no network for a chip: use 1 to {MOST_CHANNELS}.", USAGE)
+    geometry = Local(channels)
+    return Recipe(hidden=(geometry.units, *Recipe().hidden[1:]), geometry=geometry, peak_rate=rate, density=density)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -158,7 +175,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.clip_folder,
         recordings=arguments.data,
         start=arguments.start,
-        recipe=Recipe(peak_rate=arguments.rate, density=arguments.density),
+        recipe=recipe(arguments.channels, arguments.rate, arguments.density),
         clips=arguments.clips,
         held_out=arguments.held_out,
         seed=arguments.seed,

@@ -13,11 +13,13 @@ import pytest
 import torch
 
 from models import checkpoint, gesture
+from models.gesture import GestureNetwork
 from models.local import Local
 from models.training import augment, clips, plot, prune
 from models.training.answers import PRECISION, Answers, calibrate
 from models.training.gesture import train
 from models.training.trainer import Recipe
+from models.training.widen import widened
 from pipeline.errors import UserError
 from pipeline.events import EVENT_DTYPE
 from pipeline.filters import FilterSettings
@@ -293,3 +295,23 @@ def test_the_course_of_a_run_can_be_drawn_and_a_folder_without_one_is_a_sentence
         (tmp_path / "log.csv").write_text(broken)
         with pytest.raises(UserError, match="no log of a training"):
             plot.curves(tmp_path, tmp_path / "curves.png")
+
+
+def test_a_widened_network_answers_as_the_narrow_one_does() -> None:
+    torch.manual_seed(3)
+    narrow = GestureNetwork([192, 16], 5, geometry=Local(3)).eval()
+    x = gesture.features(torch.poisson(torch.full((12, 4, 2, GRID, GRID), 0.2)).to(torch.uint8))
+    wide = widened(narrow, 8, torch.Generator().manual_seed(1)).eval()
+    before, *_ = narrow(x)
+    after, outputs, *_ = wide(x)
+    assert outputs[0].shape[-1] == 8 * 64 and float((outputs[0] > 0).float().mean()) > 0.02
+    torch.testing.assert_close(after, before, rtol=0, atol=1e-4)
+
+
+def test_training_goes_on_from_a_narrower_network_and_refuses_a_wider_one(folder: Path, tmp_path: Path) -> None:
+    train(tmp_path / "narrow.safetensors", tmp_path / "narrow", folder, steps=1, **SMALL)
+    wider = SMALL | {"recipe": replace(RECIPE, hidden=(192, 12), geometry=Local(3))}
+    train(tmp_path / "wide.safetensors", tmp_path / "wide", folder, steps=1, start=tmp_path / "narrow.safetensors", **wider)
+    assert gesture.load(tmp_path / "wide.safetensors")[0].hidden == [192, 12]
+    with pytest.raises(UserError, match="another shape"):
+        train(tmp_path / "back.safetensors", tmp_path / "back", folder, steps=1, start=tmp_path / "wide.safetensors", **SMALL)
