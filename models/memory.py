@@ -1,0 +1,204 @@
+"""A conversation's memory as a tree of tokens.
+
+A recurrent network has no window of past text: all it knows of a conversation is its state, a few thousand numbers, and the state after a
+token follows from the tokens before it alone. So a conversation is a path in a tree whose nodes are tokens, each with the state after it:
+
+    root -- hello -- how -- can -- I -- help            a path from the root is a conversation; `head` is where it stands
+                        \\-- are -- you                  going back is moving `head`; writing on from there makes a branch
+
+Equal tokens after equal tokens are one node, for they leave one state. Moving `head` costs the same whatever the distance; nothing is
+computed again. Where the memory began is not a limit but an age: `Node.age` counts the tokens since then.
+
+**Bounds.** Every node keeps its state (5.4 kB with the shipped model), in `limit_bytes` in all. When they are used up, a quarter is given
+up: branches that the conversation is not on, oldest first, and if that is not enough the beginning of the conversation. What is given up
+can no longer be gone back to; the network's state, and so what is written next, does not change, and neither does the age.
+
+Pure bookkeeping: no network here (`models.conversation` has one), and no thread of its own.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.inference import state_bytes
+
+USER, MODEL = "user", "model"
+LIMIT_BYTES = 128 << 20
+LEAST_NODES = 64
+"""Tokens that are kept however large a state is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How an answer was written that ends at a node."""
+
+    reason: str
+    """``end``, ``stopped`` or ``limit``."""
+    seed: int
+    tokens: int
+    seconds: float
+    first_token_ms: float
+
+
+@dataclass(eq=False, slots=True)
+class Node:
+    """One token that was read or written, and the network's state after it."""
+
+    id: int
+    token: int
+    role: str
+    """`USER` or `MODEL`."""
+    first: bool
+    """Whether a turn begins with it."""
+    age: int
+    """Tokens since the memory began, this one included; 0 is the empty memory."""
+    parent: "Node | None"
+    state: Any
+    text: str = ""
+    """Of the turn's text, the part that this token completes."""
+    activity: float = 0.0
+    """Share of units that fired in its step."""
+    operations: int = 0
+    """Synaptic operations of its step."""
+    energy_uj: float | None = None
+    """Microjoules of its step, estimated; None on the host."""
+    answer: Answer | None = None
+    """If an answer ended here."""
+    latest: "Node | None" = None
+    """The child that was visited last."""
+    children: "dict[tuple[int, str, bool], Node]" = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One turn of the conversation: the nodes of one speaker in a row."""
+
+    role: str
+    nodes: tuple[Node, ...]
+
+    @property
+    def text(self) -> str:
+        """What was said."""
+        return "".join(node.text for node in self.nodes)
+
+
+class Memory:
+    """The tree, and the place in it where the conversation stands."""
+
+    def __init__(self, state: Any, limit_bytes: int = LIMIT_BYTES) -> None:
+        """A memory that begins with `state`, that of a network which has read nothing."""
+        self.root = self.head = Node(0, -1, MODEL, False, 0, None, state)
+        self.limit = max(limit_bytes // max(state_bytes(state), 1), LEAST_NODES)
+        """Tokens that are kept."""
+        self._nodes = {0: self.root}
+        self._ids = 0
+
+    def __len__(self) -> int:
+        """Tokens that can be gone back to."""
+        return len(self._nodes) - 1
+
+    def __getitem__(self, number: int) -> Node:
+        """The node with this id; KeyError if it was given up or never was."""
+        return self._nodes[number]
+
+    def add(self, token: int, role: str, first: bool, state: Any) -> Node:
+        """Move `head` on by `token`, to a new node or to the one that is there already."""
+        key = (token, role, first)
+        node = self.head.children.get(key)
+        if node is None:
+            self._ids += 1
+            node = Node(self._ids, token, role, first, self.head.age + 1, self.head, state)
+            self.head.children[key] = self._nodes[node.id] = node
+        self.head.latest, self.head = node, node
+        if len(self) > self.limit:
+            self._give_up(self.limit * 3 // 4)
+        return node
+
+    def drop(self, node: Node) -> None:
+        """Undo the `add` of a node that nothing follows."""
+        if node.parent is None or node.children or node.answer:
+            return
+        parent = node.parent
+        del parent.children[node.token, node.role, node.first], self._nodes[node.id]
+        parent.latest = next(reversed(parent.children.values()), None)
+        if self.head is node:
+            self.head = parent
+
+    def rewind(self, node: Node) -> None:
+        """Stand at `node`, in constant time."""
+        self.head = node
+
+    def switch(self, node: Node) -> None:
+        """Stand on the branch of `node`, where it was left: at its end, or at `node` if an answer ended there that nothing follows."""
+        child = node
+        while child.parent is not None:  # so that coming back finds it again
+            child.parent.latest = child
+            child = child.parent
+        following = [child for child in node.children.values() if child.first]
+        if following:
+            node = node.latest if node.latest in following else following[-1]
+        if following or not node.answer:
+            while node.latest is not None:
+                node = node.latest
+        self.head = node
+
+    def back(self, most: int | None = None) -> Iterator[Node]:
+        """The nodes from `head` back to the root, the root excluded; at most `most`."""
+        node = self.head
+        while node.parent is not None and most != 0:
+            yield node
+            node = node.parent
+            most = None if most is None else most - 1
+
+    def turns(self, most: int | None = None) -> list[Turn]:
+        """The conversation, oldest turn first; of its newest `most` tokens only, if given."""
+        turns: list[list[Node]] = []
+        for node in reversed(list(self.back(most))):
+            if node.first or not turns:
+                turns.append([])
+            turns[-1].append(node)
+        return [Turn(nodes[0].role, tuple(nodes)) for nodes in turns]
+
+    def versions(self, turn: Turn) -> list[Node]:
+        """Where each version of `turn` ends, oldest first: itself and what was said in its place, after the same past."""
+        begun = turn.nodes[0]
+        above = begun.parent if begun.first else None
+        found = {turn.nodes[-1].id: turn.nodes[-1]}
+        waiting = [child for child in above.children.values() if child.first and child.role == turn.role] if above else []
+        while waiting:
+            node = waiting.pop()
+            on = [child for child in node.children.values() if not child.first]
+            if node.answer or len(on) < len(node.children) or not on:
+                found[node.id] = node
+            waiting += on
+        return sorted(found.values(), key=lambda node: node.id)
+
+    def _give_up(self, most: int) -> None:
+        """Keep at most `most` nodes."""
+        path = [*reversed(list(self.back()))]
+        on_path = {node.id for node in path}
+        branches = [child for node in [self.root, *path] for child in node.children.values() if child.id not in on_path]
+        for branch in sorted(branches, key=lambda node: node.id):
+            if len(self) <= most:
+                return
+            self._cut(branch)
+        if len(self) > most:
+            beginnings = (index for index in range(len(path) - most, len(path) - 1) if path[index].first)
+            cut = next(beginnings, len(path) - most)
+            for node in [self.root, *path[: cut - 1]]:
+                del self._nodes[node.id]
+            self.root = path[cut - 1]
+            self.root.parent = None
+
+    def _cut(self, branch: Node) -> None:
+        """Forget `branch` and all after it."""
+        parent = branch.parent
+        assert parent is not None
+        del parent.children[branch.token, branch.role, branch.first]
+        if parent.latest is branch:
+            parent.latest = next(reversed(parent.children.values()), None)
+        waiting = [branch]
+        while waiting:
+            node = waiting.pop()
+            waiting += node.children.values()
+            del self._nodes[node.id]
