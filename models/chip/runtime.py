@@ -8,12 +8,11 @@ What runs is a program (`models/chip/program.py`). A file may hold one; trained 
 fraction of a second and gives the same program every time.
 """
 
-import contextlib
+import functools
 import logging
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -37,18 +36,14 @@ log = logging.getLogger("egret")
 BACKENDS = ("auto", "host", "emulator", "spinnaker2")
 """Names of DESIGN.md section 6."""
 BADGES = {"host": "HOST", "emulator": "EMULATED CHIP", "spinnaker2": "CHIP"}
-FRAME_S = 0.015
-"""A chip has this long for a step that somebody waits for; what is left of the frame of 25 ms is for the host,
-which makes this step and those since the last check."""
-SLOWEST_S = 1.0
-"""An emulated chip, which keeps no frame's time on a slow computer, has up to this long: twice what it took when it was tried."""
+FRAME_S = 0.020
+"""An emulated chip has this long for a gesture step that somebody waits for; then it is the host's, within the frame of 25 ms."""
+OVERDUE_S = 1.0
+"""An emulated chip that owes an answer for so long hangs, on however slow a computer: a step takes it some tens of milliseconds."""
 BATCHES = (
     "py-spinnaker2 runs in batches: every window of a gesture and every token is a run of its own and takes seconds. "
     "Egret's way to a board has never been tried on one."
 )
-TRIALS = 3
-TRIAL_EVENTS = 200
-"""Pixels with an event: more than a person waving gives."""
 
 
 class Runtime:
@@ -61,7 +56,7 @@ class Runtime:
     def __init__(self, gesture_path: str | Path, language_path: str | Path, backend: str = "auto", head: Head | None = None) -> None:
         """With a `head`, which must belong to the gesture weights, the classes that were taught follow the network's own."""
         self._backend, self._board = _chosen(backend)
-        self._live = False
+        self._live = self._in_time = False
         self._on_notice: Callable[[str, str], None] = lambda level, sentence: log.warning("%s", sentence)
         self._costs: dict[str, energy.Costs] = {}
         """Of a step of each kind of network, once there is a plan."""
@@ -73,8 +68,10 @@ class Runtime:
 
     @property
     def backend(self) -> str:
-        """Where the gesture network's next step is made: "host" once the chip that was asked for has been left."""
-        return self._backend if not isinstance(self.gesture, Watched) or self.gesture.on_chip else "host"
+        """Where the gesture network's last decision came from: "host" while the chip that was asked for is late, and once it was left."""
+        if isinstance(self.gesture, Watched) and (self.gesture.behind or not self.gesture.on_chip):
+            return "host"
+        return self._backend
 
     @property
     def badge(self) -> str:
@@ -87,11 +84,13 @@ class Runtime:
         return self._backend if any(not network.on_chip for network in self._watched()) else ""
 
     def telemetry(self) -> dict[str, Any]:
-        """What is known of the chip: the backend to go back to, how often chip and host were compared, deadlines missed, and joules."""
+        """What is known of the chip: the backend to go back to, how many steps chip and host both made, how many the host told because
+        the chip was late, deadlines missed on the chip's own clock, and joules."""
         watched = self._watched()
         return {
             "offer": self.offer,
             "checked": sum(network.checked for network in watched),
+            "overtaken": sum(network.overtaken for network in watched),
             "late": sum(network.late for network in watched if network.on_chip),
             "energy": self._energy(),
         }
@@ -106,6 +105,18 @@ class Runtime:
                 estimate = self._costs[kind].step(network.operations / network.steps, events, network.activity)
                 said[kind] = estimate.figures()
         return said | {"how": energy.SOURCE} if said else None
+
+    def token_uj(self, operations: float, activity: Sequence[float]) -> float | None:
+        """Microjoules that one token's step adds on the chip, estimated from its operations and the share of units that fired, per layer;
+        None on the host."""
+        network = self.language
+        if not isinstance(network, Watched) or not network.on_chip:
+            return None
+        return self._costs[network.program.kind].step(operations, self._token_events, activity).work_j * 1e6
+
+    @functools.cached_property
+    def _token_events(self) -> float:
+        return energy.token_events(self.language.program)
 
     def taught(self, head: Head | None) -> GestureNetwork:
         """The gesture network anew, with the classes of `head` behind its own, or without any; `change` puts it to use.
@@ -122,18 +133,16 @@ class Runtime:
         if chip is not None and all(other.chip is None or other.chip.process is not chip.process for other in self._watched()):
             chip.process.close()
 
-    def live(self, on_notice: Callable[[str, str], None]) -> None:
-        """From now on somebody waits for every step: a chip that takes longer than a frame is left. `on_notice` is told of that, with a
-        level and a sentence, in whatever thread finds out."""
-        self._live, self._on_notice = True, on_notice
+    def live(self, on_notice: Callable[[str, str], None], in_time: bool = True) -> None:
+        """From now on somebody waits for every step: a chip that hangs is left after `OVERDUE_S`, and where decisions have to be `in_time`
+        no gesture step waits for it beyond its frame. `on_notice` is told, with a level and a sentence, when a chip is left, in whatever
+        thread finds out."""
+        self._live, self._in_time, self._on_notice = True, in_time, on_notice
         if self._board:
             on_notice("warning", BATCHES)
-            return
-        with contextlib.suppress(Lost):  # whoever asked for a notice has had one
-            for network in self._watched():
-                if network.chip is not None:
-                    network.chip.limit_s = _limit(network.chip, network)
-                    network.attach(network.chip)  # the trials have left it in another state
+        for network in self._watched():
+            if network.chip is not None:
+                self._limit(network.chip, network)
 
     def go_back(self) -> None:
         """Start the chip anew and return to it, with the networks' state. Takes seconds; the host goes on meanwhile. UserError where it
@@ -171,17 +180,24 @@ class Runtime:
         process = spinnaker2.start(plan, self._board) if self._board else emulated(plan)
         try:
             chips = failover.on_chip(process, plan, always_import=self._board is not None)
-            for chip, network in zip(chips, networks, strict=True):
-                if self._board:
-                    chip.limit_s = self._board.limit_s
-                elif self._live:
-                    chip.limit_s = _limit(chip, network)
+            if self._live and not self._board:
+                for chip in chips:
+                    chip.warm()
         except Lost as lost:
             raise UserError(f"{process.name} {lost} while it was started; use --runtime host.", FAILED) from None
         self._costs |= {network.program.kind: energy.Costs(plan, index) for index, network in enumerate(networks)}
         process.told = lambda lost: self._lost(process, lost)
         for chip, network in zip(chips, networks, strict=True):
+            self._limit(chip, network)
             network.attach(chip)
+
+    def _limit(self, chip: Chip, network: Watched) -> None:
+        """How long `chip` may take for a step of `network`: a board's run takes seconds, and a token has no frame that it belongs to."""
+        if self._board:
+            chip.limit_s = self._board.limit_s
+        elif self._live:
+            chip.limit_s = OVERDUE_S
+            chip.frame_s = FRAME_S if self._in_time and network.program.kind == "gesture" else None
 
     def _lost(self, process: ChipProcess, lost: Lost) -> None:
         """In the thread that found out: what one network has lost, the other leaves too."""
@@ -208,18 +224,6 @@ def emulated(plan: Plan, module: str = "models.chip.emulator_worker") -> ChipPro
         path = Path(folder) / "plan.safetensors"
         plans.save(plan, path)
         return ChipProcess("The emulated chip", sys.executable, ["-m", module, str(path)], len(plan.networks))
-
-
-def _limit(chip: Chip, network: Watched) -> float:
-    """How long a step of `network` may take on `chip` live, from a few that are tried from its present state."""
-    tried = min(TRIAL_EVENTS, network.program.inputs) if network.program.embedding is None else 1
-    events = np.arange(tried, dtype=np.uint32) << np.uint32(16) | np.uint32(1)
-    slowest = 0.0
-    for _ in range(TRIALS):
-        begun = time.monotonic()
-        chip.step(events, network.state)
-        slowest = max(slowest, time.monotonic() - begun)
-    return min(max(FRAME_S, 2 * slowest), SLOWEST_S)
 
 
 def _chosen(backend: str) -> tuple[str, spinnaker2.Settings | None]:

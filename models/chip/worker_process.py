@@ -1,8 +1,8 @@
 """A chip in a process of its own: started, asked with a time limit, and left for good the moment it fails.
 
-Nothing here knows what a network is: `ChipProcess.ask` is one exchange over the link (board/link.py). Whatever goes wrong, silence beyond
-the limit, an end of the process, an answer that is none, raises `Lost` with the reason in words, kills the process, and thereby wakes
-whoever else waits for it; asking a lost chip again raises the same reason.
+Nothing here knows what a network is: `ChipProcess.send` and `collect` are one exchange over the link (board/link.py). Whatever goes wrong,
+silence that somebody has had enough of (`overdue`), an end of the process, an answer that is none, raises `Lost` with the reason in words,
+kills the process, and thereby wakes whoever else waits for it; asking a lost chip again raises the same reason.
 """
 
 import contextlib
@@ -25,6 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 STARTING_S = 120.0
 """A cold disk, a plan for a hundred PEs to be loaded, on a busy machine."""
 KILL_S = 2.0
+ENDED_S = 0.005
+"""A process that has closed its sockets takes this long to be gone at most, or nobody waits to learn why."""
 
 
 class Lost(Exception):
@@ -99,15 +101,30 @@ class ChipProcess:
             self._channels[network].send(Kind.LOAD, link.encode_load(network, reads), timeout=timeout)
             self._receive(network, Kind.READY, timeout)
 
-    def ask(self, network: int, ticks: int, reset: bool, writes: Sequence[Write], timeout: float) -> bytes:
-        """The words read after a run of `network`, asked by one thread at a time. Lost where there is no answer within `timeout` s."""
+    def send(self, network: int, ticks: int, reset: bool, writes: Sequence[Write], timeout: float) -> None:
+        """Ask for a run of `network`, whose answer is to be collected before the next; by one thread at a time. Lost where the worker
+        does not take it within `timeout` s."""
         if self.lost:
             raise self.lost
         self._numbers[network] = number = (self._numbers[network] + 1) % (1 << 32)
         with self._blamed(timeout):
             self._channels[network].send(Kind.RUN, link.encode_run(number, ticks, reset, writes), timeout=timeout)
-            body = self._receive(network, Kind.RAN, timeout)
-            return link.decode_ran(body, number, self._words[network])
+
+    def collect(self, network: int, timeout: float) -> bytes | None:
+        """The words read after the run that was asked for; None where they are not there within `timeout` s, to be collected another time.
+        Lost where they will not come, or are none."""
+        if self.lost:
+            raise self.lost
+        with self._blamed(timeout):
+            try:
+                body = self._receive(network, Kind.RAN, timeout)
+            except TimeoutError:
+                return None
+            return link.decode_ran(body, self._numbers[network], self._words[network])
+
+    def overdue(self, limit_s: float) -> Lost:
+        """Leave the chip because it owes an answer for `limit_s` s; the reason that counts."""
+        return self.lose(Lost(_silent(limit_s)))
 
     def _receive(self, network: int, due: Kind, timeout: float) -> bytes:
         kind, body = self._channels[network].receive(timeout)
@@ -130,11 +147,11 @@ class ChipProcess:
     def _why(self, error: BaseException, timeout: float) -> str:
         match error:
             case TimeoutError():
-                return f"did not answer within {timeout:g} s" if timeout >= 1 else f"did not answer within {timeout * 1e3:.0f} ms"
+                return _silent(timeout)
             case LinkError():
                 return f"sent something that makes no sense ({error})"
         with contextlib.suppress(subprocess.TimeoutExpired):
-            code = self._process.wait(min(KILL_S, timeout / 4))  # whoever asks has no more time than that
+            code = self._process.wait(min(KILL_S, max(timeout / 4, ENDED_S)))  # whoever asks has no more time than that
             if code < 0:
                 return f"was ended by {signal.Signals(-code).name}" if -code in set(signal.Signals) else f"was ended by signal {-code}"
             last = self._last_words()
@@ -163,6 +180,10 @@ class ChipProcess:
         with self._lock:
             self.lost = self.lost or Lost("was closed")
         self._finalizer()
+
+
+def _silent(seconds: float) -> str:
+    return f"did not answer within {seconds:g} s" if seconds >= 1 else f"did not answer within {seconds * 1e3:.0f} ms"
 
 
 def _reason(message: dict[str, Any]) -> str:

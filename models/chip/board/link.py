@@ -66,6 +66,8 @@ class Channel:
 
     def __init__(self, end: socket.socket) -> None:
         self._socket = end
+        self._frame = bytearray()
+        """What has come of the next frame."""
 
     def send(self, kind: Kind, *pieces: bytes, timeout: float | None = None) -> None:
         """Send a frame. TimeoutError where the other end does not take it in time, OSError where it is gone."""
@@ -76,27 +78,29 @@ class Channel:
         self._socket.sendall(_HEADER.pack(_MAGIC, VERSION, kind, len(body)) + body)
 
     def receive(self, timeout: float | None = None) -> tuple[Kind, bytes]:
-        """The next frame. TimeoutError, EOFError where the other end has closed, LinkError for what is none."""
+        """The next frame. TimeoutError (what has come of it is kept for the next call), EOFError where the other end has closed, LinkError
+        for what is none."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        magic, version, kind, size = _HEADER.unpack(self._take(_HEADER.size, deadline))
+        magic, version, kind, size = _HEADER.unpack_from(self._come(_HEADER.size, deadline))
         if magic != _MAGIC or version != VERSION:
             raise LinkError(f"a frame of version {version} with the magic {magic!r}")
         if kind not in Kind._value2member_map_ or size > MAX_BODY or (kind <= Kind.FAILURE and size > MAX_TEXT):
             raise LinkError(f"a frame of kind {kind} with {size} bytes")
-        return Kind(kind), self._take(size, deadline)
+        body = bytes(self._come(_HEADER.size + size, deadline)[_HEADER.size :])
+        self._frame.clear()
+        return Kind(kind), body
 
-    def _take(self, size: int, deadline: float | None) -> bytes:
-        buffer = bytearray(size)
-        view, filled = memoryview(buffer), 0
-        while filled < size:
+    def _come(self, size: int, deadline: float | None) -> bytearray:
+        """The present frame, once `size` bytes of it have come."""
+        while len(self._frame) < size:
             if deadline is not None:
                 self._wait(deadline)
             self._socket.settimeout(None)
-            count = self._socket.recv_into(view[filled:])
-            if not count:
+            piece = self._socket.recv(size - len(self._frame))
+            if not piece:
                 raise EOFError
-            filled += count
-        return bytes(buffer)
+            self._frame += piece
+        return self._frame
 
     def _wait(self, deadline: float) -> None:
         """Return when there is something to read. What is there at the deadline counts: this process itself may have been stopped."""
