@@ -22,13 +22,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.engine import commands, heads, session, snapshot, surface
+from app.engine import chat, commands, heads, session, snapshot, surface
 from app.engine.chat import Chat
 from app.engine.models import Models
 from app.engine.recognition import Recognition, Result
 from app.engine.recorder import Recorder
 from app.engine.server import Server
 from app.engine.teach import Teaching
+from app.engine.wishes import NOTHING
 from app.protocol import Message
 from pipeline.errors import FAILED, UserError
 from pipeline.events import Packet, SourceInfo
@@ -90,6 +91,8 @@ class Engine:
         self.loop = settings.loop
         self.playing = True
         self.ended = False
+        self.chat_prompt = NOTHING
+        """Settings of answers that are asked for without any."""
         self._on_decision = on_decision
         self._orders: queue.SimpleQueue[Message | Callable[[], None]] = queue.SimpleQueue()
         """What windows ask for, and what the engine's own threads want done in the control loop."""
@@ -131,7 +134,7 @@ class Engine:
         """Everything that can fail, before anything runs."""
         duration = self.settings.duration
         self.runtime = self.models.runtime(self.settings.runtime)
-        self.runtime.live(self.notice)
+        self.runtime.live(self.notice, in_time=self.settings.speed != 0)
         self.recognition = Recognition(
             self.runtime,
             self.models.decider(self.settings.threshold),
@@ -142,8 +145,9 @@ class Engine:
             on_crash=self._crashed,
             duration_us=None if duration is None else round(duration * 1e6),
         )
-        tokenizer = self.models.tokenizer() if self.settings.chat else None
-        self.chat = Chat(self.runtime, tokenizer, self._server.publish, self._crashed, TOKEN_S) if tokenizer else None
+        self.chat: Chat | None = None
+        if self.settings.chat:
+            self.chat = chat.on_runtime(self.runtime, self.models, self.publish, self._crashed, TOKEN_S)
         self.teaching = Teaching(self, self._server.publish, self._crashed)
 
     def __exit__(self, *_: object) -> None:
@@ -343,6 +347,10 @@ class Engine:
         """Tell windows and the log one sentence."""
         self._server.publish({"type": "notice", "level": level, "sentence": sentence})
         log.log({"info": logging.INFO, "warning": logging.WARNING}.get(level, logging.ERROR), "%s", sentence)
+
+    def publish(self, message: Message) -> None:
+        """Tell every window."""
+        self._server.publish(message)
 
     def publish_settings(self) -> None:
         """Tell every window the settings as they are now."""
