@@ -85,7 +85,7 @@ class EGRU(nn.Module):
 
     def inputs_sum(self, x: Tensor) -> Tensor:
         """X [T, B, inputs] -> x wx [T, B, 3H]."""
-        return x @ self.wx
+        return self.product.inputs(x, self.wx)
 
     def vectors(self) -> tuple[Tensor, Tensor, Tensor]:
         """Biases b and d [3H] and thresholds [H] of all units."""

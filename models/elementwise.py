@@ -29,11 +29,11 @@ _HALF, _ONE = np.float32(0.5), np.float32(1.0)
 _N0, _N1, _N2, _N3 = (np.float32(value) for value in (34459425, 4729725, 135135, 990))
 _D0, _D1, _D2, _D3, _D4 = (np.float32(value) for value in (34459425, 16216200, 945945, 13860, 45))
 
-_compiled = njit(cache=True, nogil=True, error_model="numpy")
+compiled = njit(cache=True, nogil=True, error_model="numpy")
 
 
 @intrinsic
-def _float_from(typing, bits):  # type: ignore[no-untyped-def]
+def float_from(typing, bits):  # type: ignore[no-untyped-def]
     """The float32 with these 32 bits."""
     return types.float32(types.int32), lambda context, builder, signature, values: builder.bitcast(values[0], ir.FloatType())
 
@@ -44,30 +44,32 @@ def _bits_of(typing, value):  # type: ignore[no-untyped-def]
     return types.int32(types.float32), lambda context, builder, signature, values: builder.bitcast(values[0], ir.IntType(32))
 
 
-@_compiled
-def _wide(half: np.int16) -> np.float32:
-    return _float_from(np.int32(half) << np.int32(16))
+@compiled
+def wide(bits: np.int16) -> np.float32:
+    """The float32 that a bfloat16 with these bits is."""
+    return float_from(np.int32(bits) << np.int32(16))
 
 
-@_compiled
-def _half(value: np.float32) -> np.int16:
+@compiled
+def half(value: np.float32) -> np.int16:
+    """The bits of the bfloat16 nearest to `value`."""
     bits = _bits_of(value)
     return np.int16((bits + np.int32(0x7FFF) + ((bits >> np.int32(16)) & np.int32(1))) >> np.int32(16))
 
 
-@_compiled
+@compiled
 def _tanh(x: np.float32) -> np.float32:
     x = min(max(x, -_LIMIT), _LIMIT)
     s = x * x
     return x * (_N0 + s * (_N1 + s * (_N2 + s * (_N3 + s)))) / (_D0 + s * (_D1 + s * (_D2 + s * (_D3 + s * _D4))))
 
 
-@_compiled
+@compiled
 def _sigmoid(x: np.float32) -> np.float32:
     return _HALF + _HALF * _tanh(_HALF * x)
 
 
-@_compiled
+@compiled
 def forward(
     a: Halves,
     q: Halves,
@@ -90,24 +92,24 @@ def forward(
     for row in range(a.shape[0]):
         a_row, q_row, gate = a[row], q[row], gates[row]
         for j in range(2 * units):
-            gate[j] = _sigmoid(_wide(a_row[j]) + _wide(q_row[j]) + (b[j] + d[j]))
+            gate[j] = _sigmoid(wide(a_row[j]) + wide(q_row[j]) + (b[j] + d[j]))
         kept = reset[row]
         for j in range(units):
-            kept[j] = _wide(q_row[2 * units + j]) + d[2 * units + j]
+            kept[j] = wide(q_row[2 * units + j]) + d[2 * units + j]
         for j in range(units):
-            gate[2 * units + j] = _tanh(_wide(a_row[2 * units + j]) + b[2 * units + j] + gate[units + j] * kept[j])
+            gate[2 * units + j] = _tanh(wide(a_row[2 * units + j]) + b[2 * units + j] + gate[units + j] * kept[j])
         c_row, before_row = c[row], before[row]
         for j in range(units):
             g = gate[2 * units + j]
             c_row[j] = g + gate[j] * (before_row[j] - g)
         y_row, after_row = y[row], after[row]
         for j in range(units):
-            y_row[j] = _half(c_row[j]) if c_row[j] > theta[j] else np.int16(0)
+            y_row[j] = half(c_row[j]) if c_row[j] > theta[j] else np.int16(0)
         for j in range(units):
             after_row[j] = c_row[j] - theta[j] if c_row[j] > theta[j] else c_row[j]
 
 
-@_compiled
+@compiled
 def backward(
     gates: Floats,
     reset: Floats,
@@ -142,7 +144,7 @@ def backward(
             fired[j] = _ONE if distance > 0 else np.float32(0.0)
         next_row, above_row = grad_y[row], from_above[row]
         for j in range(units):
-            gy[j] = _wide(next_row[j]) + _wide(above_row[j])
+            gy[j] = wide(next_row[j]) + wide(above_row[j])
         for j in range(units):  # y = e c, h = c - e theta, with e' = slope
             gc[j] = gy[j] * (fired[j] + c_row[j] * slope[j]) + gh[j] * (_ONE - theta[j] * slope[j]) + grad_rate[j] * slope[j]
         _add_theta(sums[0], gh, gy, c_row, theta, slope, fired, grad_rate)
@@ -159,7 +161,7 @@ def backward(
         _put(da[row], dq[row], sums, dz, dr, dg, r)
 
 
-@_compiled
+@compiled
 def _add_theta(total: Floats, gh: Floats, gy: Floats, c: Floats, theta: Floats, slope: Floats, fired: Floats, grad_rate: Floats) -> None:
     part = np.empty(total.size, np.float32)
     for j in range(total.size):
@@ -170,18 +172,18 @@ def _add_theta(total: Floats, gh: Floats, gy: Floats, c: Floats, theta: Floats, 
         total[j] += part[j]
 
 
-@_compiled
+@compiled
 def _put(da: Halves, dq: Halves, sums: Floats, dz: Floats, dr: Floats, dg: Floats, r: Floats) -> None:
     """One row's gradients into the arrays that the products read, and into the sums over rows."""
     units = r.size
     for j in range(units):
-        da[j] = dq[j] = _half(dz[j])
+        da[j] = dq[j] = half(dz[j])
     for j in range(units):
-        da[units + j] = dq[units + j] = _half(dr[j])
+        da[units + j] = dq[units + j] = half(dr[j])
     for j in range(units):
-        da[2 * units + j] = _half(dg[j])
+        da[2 * units + j] = half(dg[j])
     for j in range(units):
-        dq[2 * units + j] = _half(dg[j] * r[j])
+        dq[2 * units + j] = half(dg[j] * r[j])
     for j in range(units):
         sums[1, j] += dz[j]
     for j in range(units):

@@ -3,8 +3,13 @@
     x = embedding[token] ;  y = EGRU stack(x) ;  logits = y_last @ embedding.T + bias
 
 The last layer is as wide as the embedding. Its outputs are sparse, so on an event-driven machine the read-out too costs only what fires.
+
+**Dropout** (`Dropouts`), in training only, is that of Merity et al., "Regularizing and optimizing LSTM language models" (ICLR 2018): whole
+words are left out of the embedding for a sequence (Gal and Ghahramani, NIPS 2016), and features of the embedding, of each layer's outputs
+and of the read-out's inputs, the same ones at every step of a sequence. Dropconnect is an option of the layers (models/egru.py).
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,34 +17,63 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from models import checkpoint
-from models.egru import Options, Stack, State
+from models import checkpoint, sequence
+from models.egru import LockedDropout, Options, Stack, State
 from models.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True, slots=True)
+class Dropouts:
+    """Probabilities, each for a whole sequence, that something is left out."""
+
+    words: float = 0.0
+    """A token's row of the embedding, as an input."""
+    inputs: float = 0.0
+    """A feature of the embedding."""
+    between: float = 0.0
+    """A unit's outputs, for the layer above."""
+    outputs: float = 0.0
+    """A unit's outputs, for the read-out."""
+
+    def times(self, factor: float) -> "Dropouts":
+        """All of them times `factor`."""
+        return Dropouts(self.words * factor, self.inputs * factor, self.between * factor, self.outputs * factor)
 
 
 class LanguageModel(nn.Module):
     """`vocabulary` ids, `embedding` wide; `hidden` are the layers' sizes, the last of them equal to `embedding`."""
 
-    def __init__(self, vocabulary: int, embedding: int, hidden: list[int], options: Options | None = None, dropout: float = 0.0) -> None:
+    def __init__(
+        self, vocabulary: int, embedding: int, hidden: list[int], options: Options | None = None, dropouts: Dropouts | None = None
+    ) -> None:
         super().__init__()
         if hidden[-1] != embedding:
             raise ValueError("a tied read-out needs a last layer as wide as the embedding")
+        dropouts = dropouts or Dropouts()
         self.hidden = list(hidden)
         self.embedding = nn.Parameter(torch.empty(vocabulary, embedding))
         self.bias = nn.Parameter(torch.zeros(vocabulary))
-        self.stack = Stack(embedding, hidden, options)
-        self.dropout = nn.Dropout(dropout)
+        self.stack = Stack(embedding, hidden, options, dropouts.between)
+        for layer in self.stack.layers:
+            layer.product = sequence.Packed()
+        self.words = nn.Dropout(dropouts.words)
+        self.inputs, self.outputs = LockedDropout(dropouts.inputs), LockedDropout(dropouts.outputs)
         nn.init.normal_(self.embedding, std=embedding**-0.5)
 
     def start(self, batch: int) -> list[State]:
         """The state of a model that has read nothing."""
         return self.stack.start(batch)
 
+    def read(self, tokens: Tensor, states: list[State] | None = None) -> tuple[Tensor, list[Tensor], list[Tensor], list[State]]:
+        """tokens int64 [T, B] -> inputs of the read-out [T, B, E], outputs and firing rates of the layers, states after the last step."""
+        rows = self.embedding * self.words(self.embedding.new_ones(len(self.embedding), 1)) if self.training else self.embedding
+        outputs, rates, states = self.stack(self.inputs(nn.functional.embedding(tokens, rows)), states)
+        return self.outputs(outputs[-1]), outputs, rates, states
+
     def forward(self, tokens: Tensor, states: list[State] | None = None) -> tuple[Tensor, list[Tensor], list[Tensor], list[State]]:
-        """tokens int64 [T, B] -> logits [T, B, V] of the next token, outputs and firing rates of the layers, states after the last step."""
-        x = self.dropout(nn.functional.embedding(tokens, self.embedding))
-        outputs, rates, states = self.stack(x, states)
-        return self.dropout(outputs[-1]) @ self.embedding.t() + self.bias, outputs, rates, states
+        """As `read`, but the first of what it returns are the logits [T, B, V] of the next token."""
+        top, outputs, rates, states = self.read(tokens, states)
+        return top @ self.embedding.t() + self.bias, outputs, rates, states
 
     @torch.no_grad()
     def write(

@@ -24,6 +24,8 @@ from pipeline.errors import UserError
 MARKERS = ("<|end|>", "<|user|>", "<|bot|>")
 END, USER, BOT = 0, 1, 2
 MAX_FILE_BYTES = 1 << 26
+WORD = r" ?[^\s]+|\s"
+"""A word with the blank before it, or any other white space by itself."""
 SPEAKERS = {"user": USER, "bot": BOT}
 
 
@@ -62,10 +64,17 @@ class Tokenizer:
             raise UserError(f"The tokenizer {path} cannot be used: {error}; take the file written by `egret train language`.") from error
 
     @classmethod
-    def train(cls, texts: Iterable[str], vocabulary: int = 2048) -> "Tokenizer":
-        """A tokenizer of at most `vocabulary` ids, markers and the 256 bytes included, learnt from `texts` (fewer where they are short)."""
+    def train(cls, texts: Iterable[str], vocabulary: int = 2048, *, whole_words: bool = False) -> "Tokenizer":
+        """A tokenizer of at most `vocabulary` ids, markers and the 256 bytes included, learnt from `texts` (fewer where they are short).
+
+        A token never spans two words, nor a word and the punctuation after it; with `whole_words`, for texts in which punctuation stands
+        between blanks, words are whatever white space separates, so that ``<unk>`` or ``@-@`` can be one token.
+        """
         inner = tokenizers.Tokenizer(tokenizers.models.BPE())
-        inner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
+        inner.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=not whole_words)
+        if whole_words:
+            cut = tokenizers.pre_tokenizers.Split(tokenizers.Regex(WORD), "isolated")
+            inner.pre_tokenizer = tokenizers.pre_tokenizers.Sequence([cut, inner.pre_tokenizer])
         inner.decoder = tokenizers.decoders.ByteLevel()
         trainer = tokenizers.trainers.BpeTrainer(
             vocab_size=vocabulary,

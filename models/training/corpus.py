@@ -1,11 +1,15 @@
-"""The texts that the language model learns from, and how they become one long row of tokens.
+"""The texts that a language model learns from, and how they become one long row of tokens.
 
-The folder is laid out as `data/README.md` of the shared data describes: ``sgd-dialogues/sgd_{train,dev,test}.txt.gz`` (task-oriented
-dialogues, CC BY-SA 4.0) and, where present, ``chatterbot-english/*.yml`` (small talk, BSD-3-Clause). Question and answer pairs of the
-latter become conversations of two turns. They are few, so each epoch reads them several times.
+**Chat.** The folder is laid out as `data/README.md` of the shared data describes: ``sgd-dialogues/sgd_{train,dev,test}.txt.gz``
+(task-oriented dialogues, CC BY-SA 4.0) and, where present, ``chatterbot-english/*.yml`` (small talk, BSD-3-Clause). Question and answer
+pairs of the latter become conversations of two turns. They are few, so each epoch reads them several times.
+
+**WikiText-2** as models/wikitext.py reads it: its training text alone to learn from, vocabulary included, its validation text to measure
+on.
 """
 
 import gzip
+import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,17 +17,87 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from models.tokenizer import Tokenizer, conversations
+from models import wikitext
+from models.tokenizer import END, Tokenizer, conversations
 from pipeline.errors import UserError
 
 Tokens = npt.NDArray[np.uint16]
 
 SMALL_TALK_REPEATS = 4
-ATTRIBUTION = (
-    "Trained on an extract of the Schema-Guided Dialogue data set (Rastogi et al. 2019, arXiv 1909.05855), CC BY-SA 4.0, and on the "
-    "ChatterBot corpus (Gunther Cox and contributors), BSD-3-Clause."
-)
-LICENCE = "CC-BY-SA-4.0 (weights; texts: CC-BY-SA-4.0 and BSD-3-Clause)"
+CHAT, WIKITEXT = "chat", "wikitext"
+
+
+@dataclass(frozen=True)
+class Material:
+    """What one training reads."""
+
+    tokenizer: Tokenizer
+    train: list[Tokens]
+    """Texts to learn from, all of them once an epoch."""
+    validation: list[Tokens]
+    """Texts kept back, to measure the perplexity on."""
+    words: int
+    """Words of the validation texts: the unit of a perplexity that no vocabulary can flatter."""
+    forget: float
+    """Probability that a stream's state is set to zero before a window: often where use begins with a state of zeros."""
+    prompt: list[int]
+    """Tokens of which the log shows a continuation."""
+    licence: str
+    attribution: str
+
+
+def kind_of(data: Path) -> str:
+    """CHAT or WIKITEXT, by what is at `data`."""
+    return WIKITEXT if wikitext.is_here(data) else CHAT
+
+
+def material(data: Path, tokenizer: Path, vocabulary: int) -> Material:
+    """The texts at `data` as tokens. The vocabulary is the one at `tokenizer`, or learnt from the training text and written there."""
+    return _wikitext(data, tokenizer, vocabulary) if kind_of(data) == WIKITEXT else _chat(data, tokenizer, vocabulary)
+
+
+def _chat(folder: Path, place: Path, vocabulary: int) -> Material:
+    corpus = read(folder)
+    tokenizer = _tokenizer(place, texts(corpus), vocabulary, whole_words=False)
+    return Material(
+        tokenizer=tokenizer,
+        train=encode(tokenizer, corpus.train) + encode(tokenizer, corpus.small_talk) * SMALL_TALK_REPEATS,
+        validation=encode(tokenizer, corpus.validation),
+        words=words(corpus.validation),
+        forget=1 / 32,
+        prompt=tokenizer.prompt("I need a restaurant in San Jose for two people.", True),
+        licence="CC-BY-SA-4.0 (weights; texts: CC-BY-SA-4.0 and BSD-3-Clause)",
+        attribution=(
+            "Trained on an extract of the Schema-Guided Dialogue data set (Rastogi et al. 2019, arXiv 1909.05855), CC BY-SA 4.0, and on "
+            "the ChatterBot corpus (Gunther Cox and contributors), BSD-3-Clause."
+        ),
+    )
+
+
+def _wikitext(source: Path, place: Path, vocabulary: int) -> Material:
+    try:
+        learnt, kept_back = wikitext.read(source, wikitext.TRAIN), wikitext.read(source, wikitext.VALIDATE)
+    except (OSError, EOFError, tarfile.TarError, ValueError) as error:
+        raise UserError(f"WikiText-2 at {source} cannot be read ({error}); point --data at its ids, a folder or a .tar.gz.") from error
+    tokenizer = _tokenizer(place, learnt.splitlines(keepends=True), vocabulary, whole_words=True)
+    return Material(
+        tokenizer=tokenizer,
+        train=[np.array([END, *tokenizer.encode(learnt)], np.uint16)],
+        validation=[np.array([END, *tokenizer.encode(kept_back)], np.uint16)],
+        words=wikitext.words(kept_back),
+        forget=1 / 256,
+        prompt=[END, *tokenizer.encode("\n The game was")],
+        licence="CC-BY-SA-3.0 (weights; text: CC-BY-SA-3.0)",
+        attribution="Trained on the training text of WikiText-2 (Merity et al. 2016, from Wikipedia), CC BY-SA 3.0.",
+    )
+
+
+def _tokenizer(place: Path, learnt: list[str], vocabulary: int, *, whole_words: bool) -> Tokenizer:
+    if place.exists():
+        return Tokenizer.load(place)
+    tokenizer = Tokenizer.train(learnt, vocabulary, whole_words=whole_words)
+    tokenizer.save(place)
+    return tokenizer
 
 
 @dataclass(frozen=True)
@@ -53,7 +127,7 @@ def _dialogues(path: Path) -> list[list[str]]:
         with gzip.open(path, "rt", encoding="utf-8") as file:
             found = list(conversations(file.read()))
     except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise UserError(f"The dialogues {path} cannot be read ({error}); point --text at a folder with sgd-dialogues/.") from error
+        raise UserError(f"The dialogues {path} cannot be read ({error}); point --data at a folder with sgd-dialogues/.") from error
     if not found:
         raise UserError(f"There are no dialogues in {path}; it should hold lines of user: and bot: turns.")
     return found
@@ -86,10 +160,13 @@ def words(corpus: list[list[str]]) -> int:
     return sum(len(line.partition(":")[2].split()) for lines in corpus for line in lines)
 
 
-def epoch(dialogues: list[Tokens], small_talk: list[Tokens], streams: int, seed: int, number: int) -> npt.NDArray[np.int64]:
-    """Epoch `number` as `streams` rows of equal length: all conversations in an order that (seed, number) decide. [length, streams]."""
-    everything = dialogues + small_talk * SMALL_TALK_REPEATS
-    order = np.random.default_rng((seed, number)).permutation(len(everything))
-    row = np.concatenate([everything[index] for index in order])
+def epoch(pieces: list[Tokens], streams: int, seed: int, number: int) -> npt.NDArray[np.int64]:
+    """Epoch `number` as `streams` rows of equal length [length, streams]: all pieces, in an order that (seed, number) decide.
+
+    The row is also turned by a random distance, so that even a single piece is cut elsewhere in every epoch.
+    """
+    random = np.random.default_rng((seed, number))
+    row = np.concatenate([pieces[index] for index in random.permutation(len(pieces))])
+    row = np.roll(row, random.integers(len(row)))
     length = len(row) // streams
     return np.ascontiguousarray(row[: length * streams].reshape(streams, length).T).astype(np.int64)

@@ -1,261 +1,205 @@
-"""Trains the language model on conversations.
+"""Trains a language model: on conversations, or on WikiText-2.
 
-The corpus is cut into as many parallel streams as the batch is wide, and every step reads the next `window` tokens of each: truncated
-back-propagation through time with the state (h, y) carried from window to window. In use a model starts from a state of zeros, so now and
-then a stream's state is set to zero in training too.
+    python -m models.training.language --data ../shared/data/text --hours 1
+    python -m models.training.language --data ../shared/data/text/wikitext-2 --steps 40000 --density 0.2
+    python -m models.training.language --data ../shared/data/text/wikitext-2 --steps 40000 --density 0.2 --resume
+    torchrun --nproc-per-node 2 -m models.training.language --data ../shared/data/text/wikitext-2 --steps 40000 --density 0.2
 
-    python -m models.training.language --text ../shared/data/text --hours 1
-    python -m models.training.language --text ../shared/data/text --hours 1 --resume
+How is written in reader.py. Two processes on two cores take twice the steps of one: the loop over time does not share out well between
+threads.
 """
 
 import argparse
-import math
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from torch.nn import functional
 from tqdm import tqdm
 
 import assets
 from models import language
-from models.egru import Options, State, activity_loss
-from models.language import LanguageModel
-from models.tokenizer import Tokenizer
-from models.training import corpus as texts
-from models.training import plot
+from models.training import corpus, plot
 from models.training import run as runs
-from pipeline.errors import UserError
+from models.training.perplexity import perplexity
+from models.training.reader import CHAT, WIKITEXT, Reader, Recipe, rate_at
+from pipeline.errors import USAGE, UserError
 
-FORGET = 1 / 32
-"""Probability that a stream's state is set to zero before a window."""
-VALIDATION_STREAMS = 32
+LOG_LIMIT = 2000
+"""Tokens of every stream that a validation reads while training; the last one reads all."""
+MOST = 1 << 16
+"""Units of a layer and ids of a vocabulary at most, as in a file of weights (models/checkpoint.py)."""
+DEFAULTS = {corpus.CHAT: ("language", CHAT, 9000), corpus.WIKITEXT: ("wikitext", WIKITEXT, 40_000)}
+"""Of each kind of text the name of weights and run, the recipe, and the steps."""
 Progress = Callable[[int, int, dict[str, float]], None]
-"""Called after every step with (step, steps or 0 if unknown, figures)."""
+"""Called after every step with (step, steps, figures)."""
 
 
 def train(
-    text: Path,
+    data: Path,
     output: Path,
     run: Path = Path("runs/language"),
     *,
+    recipe: Recipe | None = None,
     seed: int = 1,
     steps: int = 9000,
     hours: float | None = None,
     resume: bool = False,
     threads: int = 1,
-    vocabulary: int = 2048,
-    hidden: tuple[int, ...] = (512, 384),
-    streams: int = 32,
-    window: int = 64,
-    peak_rate: float = 4e-3,
-    activity: float = 0.2,
-    activity_weight: float = 5.0,
-    mixed: bool = True,
     save_every: int = 250,
     progress: Progress | None = None,
-) -> dict[str, float]:
-    """Train on the texts in folder `text`, write the weights to `output` and the tokenizer beside it; returns the figures.
+) -> dict[str, Any]:
+    """Train on the texts at `data`, write the weights to `output` and their tokenizer beside it; returns the figures.
 
-    `hidden` are the layers' sizes; the last is the embedding's. `activity` is the firing rate above which units are charged, `mixed` takes
-    bfloat16 products. Every `save_every` steps the run's state, a validation and ``latest.safetensors`` are written to `run`.
+    Every `save_every` steps the run's state, a line of its log and ``latest.safetensors`` are written to `run`.
     """
+    kind = corpus.kind_of(data)
+    recipe = recipe or DEFAULTS[kind][1]
     torch.set_num_threads(threads)
-    settings = {"seed": seed, "vocabulary": vocabulary, "hidden": list(hidden), "streams": streams, "window": window}
-    folder = runs.Folder(run, settings, resume)
-    corpus = texts.read(text)
-    tokenizer = _tokenizer(run / "language.tokenizer.json", corpus, vocabulary)
-    trainer = _Trainer(settings, tokenizer, corpus, mixed, peak_rate, activity, activity_weight)
-    pace = runs.Pace(steps, hours)
-    if folder.state is not None:
-        trainer.restore(folder.state)
-        pace.spent_s = folder.state["spent_s"]
-    with tqdm(total=steps, initial=trainer.step, desc="language", unit="step", file=sys.stderr, mininterval=2) as bar:
-        while not pace.done(trainer.step):
-            figures = trainer.advance(pace.rate(trainer.step))
-            bar.update()
-            if progress is not None:
-                progress(trainer.step, steps, figures)
-            if trainer.step % save_every == 0:
-                folder.write(trainer.state() | {"spent_s": pace.elapsed_s()})
-                figures |= trainer.validate(4000)
-                folder.log({"step": trainer.step, "tokens": trainer.tokens, "seconds": pace.elapsed_s()} | figures)
-                trainer.export(run / "latest.safetensors", figures)
-                bar.write(f"step {trainer.step}: {_one_line(figures)}\n  {trainer.sample()}", file=sys.stderr)
-    folder.write(trainer.state() | {"spent_s": pace.elapsed_s()})
-    figures = trainer.export(output, None)
-    tokenizer.save(output.with_name("language.tokenizer.json"))
+    with runs.World() as world:
+        folder = runs.Folder(run, recipe.settings(kind, seed, world.size), resume, writes=world.first)
+        reader = Reader(recipe, seed, world, _material(world, data, run / "tokenizer.json", recipe.vocabulary))
+        pace = runs.Pace(steps, hours)
+        if folder.state is not None:
+            reader.restore(folder.state)
+            pace.spent_s = folder.state["spent_s"]
+        shown = {"desc": "language", "unit": "step", "file": sys.stderr, "mininterval": 2, "disable": not world.first}
+        with tqdm(total=steps, initial=reader.step, **shown) as bar:
+            while not world.agree(pace.done(reader.step)):
+                done = world.agree(pace.progress(reader.step + 1))
+                figures = reader.advance(rate_at(done, reader.step, steps), done)
+                bar.update()
+                bar.set_postfix_str(pace.left(reader.step), refresh=False)
+                if progress is not None:
+                    progress(reader.step, steps, figures)
+                if reader.step % save_every == 0:
+                    state = reader.state() | {"spent_s": pace.elapsed_s()}
+                    if world.first:
+                        folder.write(state)
+                        figures |= _measured(reader, LOG_LIMIT)
+                        folder.log({"step": reader.step, "tokens": reader.tokens, "seconds": pace.elapsed_s()} | figures)
+                        _export(reader, run / "latest.safetensors", figures)
+                        bar.write(f"step {reader.step}: {_one_line(figures)}\n  {_sample(reader)}", file=sys.stderr)
+        state = reader.state() | {"spent_s": pace.elapsed_s()}
+        if not world.first:
+            return {}
+        folder.write(state)
+        return _finish(reader, output)
+
+
+def _material(world: runs.World, data: Path, tokenizer: Path, vocabulary: int) -> corpus.Material:
+    """The texts; the first process learns the vocabulary where there is none yet."""
+    if world.first:
+        corpus.material(data, tokenizer, vocabulary)
+    world.wait()
+    return corpus.material(data, tokenizer, vocabulary)
+
+
+def _measured(reader: Reader, limit: int) -> dict[str, float]:
+    """Perplexities of the average weights on the texts kept back, and the density."""
+    material = reader.material
+    figures = perplexity(reader.averaged(), material.validation, material.words, limit, reader.recipe.mixed)
+    return {"density": reader.density()} | figures
+
+
+def _export(reader: Reader, path: Path, figures: dict[str, Any]) -> None:
+    """Write the average weights to `path` with what is known of them, and their tokenizer beside it."""
+    material, tokenizer = reader.material, path.with_suffix(".tokenizer.json")
+    about = {
+        "made": runs.made(reader.seed, reader.step, figures | {"tokens_seen": reader.tokens}),
+        "licence": material.licence,
+        "attribution": material.attribution,
+    }
+    language.save(reader.averaged(), path, tokenizer.name, about)
+    material.tokenizer.save(tokenizer)
+
+
+def _finish(reader: Reader, path: Path) -> dict[str, Any]:
+    """Write the weights to `path`, measure what was written on all texts that were kept back, and say so in the file."""
+    _export(reader, path, {})
+    material = reader.material
+    figures = {"density": reader.density()} | perplexity(language.load(path), material.validation, material.words)
+    _export(reader, path, figures)
     return figures
 
 
-class _Trainer:
-    """Model, optimiser, place in the corpus: everything that a step changes."""
-
-    def __init__(
-        self,
-        settings: dict[str, Any],
-        tokenizer: Tokenizer,
-        corpus: texts.Corpus,
-        mixed: bool,
-        peak_rate: float,
-        activity: float,
-        activity_weight: float,
-    ) -> None:
-        self.seed, self.streams, self.window = settings["seed"], settings["streams"], settings["window"]
-        self.mixed, self.peak_rate, self.activity, self.activity_weight = mixed, peak_rate, activity, activity_weight
-        self.tokenizer = tokenizer
-        self.dialogues, self.small_talk = texts.encode(tokenizer, corpus.train), texts.encode(tokenizer, corpus.small_talk)
-        self.validation, self.validation_words = texts.encode(tokenizer, corpus.validation), texts.words(corpus.validation)
-        torch.manual_seed(self.seed)
-        self.model = LanguageModel(len(tokenizer), settings["hidden"][-1], settings["hidden"], Options(threshold_mean=0.15))
-        matrices = [p for p in self.model.parameters() if p.ndim > 1]
-        vectors = [p for p in self.model.parameters() if p.ndim == 1]
-        groups = [{"params": matrices, "weight_decay": 0.02}, {"params": vectors, "weight_decay": 0.0}]
-        self.optimiser = torch.optim.AdamW(groups, lr=peak_rate, betas=(0.9, 0.98))
-        self.states = self.model.start(self.streams)
-        self.step = 0
-        self.epoch, self.place = 0, 0
-        self._read_epoch()
-
-    @property
-    def tokens(self) -> int:
-        """Tokens read so far."""
-        return self.step * self.streams * self.window
-
-    def _read_epoch(self) -> None:
-        self.text = torch.from_numpy(texts.epoch(self.dialogues, self.small_talk, self.streams, self.seed, self.epoch))
-        if len(self.text) <= self.window:
-            raise UserError("The text is too short for so many streams and so long a window; take fewer or shorter ones.")
-
-    def advance(self, factor: float) -> dict[str, float]:
-        """One step at `factor` of the peak learning rate; returns loss (nats a token) and the share of units that fire."""
-        if self.place + self.window >= len(self.text):
-            self.epoch, self.place = self.epoch + 1, 0
-            self._read_epoch()
-        part = self.text[self.place : self.place + self.window + 1]
-        self.place += self.window
-        kept = np.random.default_rng((self.seed, self.step)).random(self.streams) >= FORGET
-        keep = torch.from_numpy(kept.astype(np.float32))[:, None]
-        self.states = [(h.detach() * keep, y.detach() * keep) for h, y in self.states]
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.mixed):
-            logits, outputs, rates, self.states = self.model(part[:-1], self.states)
-        loss = functional.cross_entropy(logits.float().flatten(0, 1), part[1:].flatten())
-        total = loss + self.activity_weight * activity_loss(rates, self.activity)
-        self.optimiser.zero_grad()
-        total.backward()
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.peak_rate * factor
-        self.optimiser.step()
-        self.step += 1
-        active = {f"activity_{index}": float((y > 0).float().mean()) for index, y in enumerate(outputs)}
-        return {"loss": float(loss.detach()), "rate": self.peak_rate * factor} | active
-
-    def state(self) -> dict[str, Any]:
-        """Everything needed to go on as if nothing had happened."""
-        carried: list[State] = [(h.detach(), y.detach()) for h, y in self.states]
-        place = {"step": self.step, "epoch": self.epoch, "place": self.place}
-        return {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "carried": carried} | place
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned."""
-        self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.states = [(h, y) for h, y in state["carried"]]
-        self.step, self.epoch, self.place = state["step"], state["epoch"], state["place"]
-        self._read_epoch()
-
-    def validate(self, limit: int | None = None) -> dict[str, float]:
-        """Perplexities of the model as it stands, on the dialogues kept back (the first `limit` tokens of each stream)."""
-        return perplexity(self.model, self.validation, self.validation_words, limit, mixed=limit is not None)
-
-    def export(self, path: Path, figures: dict[str, float] | None) -> dict[str, float]:
-        """Write the weights to `path`; without `figures`, measure what was written on the whole validation text and say so in the file."""
-        about = {"licence": texts.LICENCE, "attribution": texts.ATTRIBUTION}
-        figures = figures or {}
-        tokenizer = "language.tokenizer.json"
-        for measured in (False, True) if not figures else (True,):
-            entry = {"made": runs.made(self.seed, self.step, figures | {"tokens_seen": self.tokens})}
-            language.save(self.model, path, tokenizer, entry | about)
-            if not measured:
-                figures = perplexity(language.load(path), self.validation, self.validation_words)
-        return figures
-
-    def sample(self) -> str:
-        """A short answer of the model, for the log."""
-        ids = self.model.write(self.tokenizer, self.tokenizer.prompt("I need a restaurant in San Jose for two people.", True), 40)
-        return self.tokenizer.decode(ids).strip()
+def _sample(reader: Reader) -> str:
+    """What the model would go on to say, for the log."""
+    tokenizer = reader.material.tokenizer
+    return " ".join(tokenizer.decode(reader.averaged().write(tokenizer, reader.material.prompt, 40)).split())
 
 
-@torch.no_grad()
-def perplexity(
-    model: LanguageModel, conversations: list[texts.Tokens], words: int, limit: int | None = None, mixed: bool = False
-) -> dict[str, float]:
-    """Perplexity of `conversations`, one long text in `VALIDATION_STREAMS` parallel parts, and the activity of the layers.
-
-    `perplexity_token` is exp(mean NLL) over all tokens, markers included; `perplexity_word` is exp(total NLL / words said), the markers'
-    NLL included and their number not: comparable between tokenizers, and a little pessimistic. `limit` stops after so many tokens a stream.
-    """
-    row = torch.from_numpy(np.concatenate(conversations).astype(np.int64))
-    length = len(row) // VALIDATION_STREAMS
-    text = row[: length * VALIDATION_STREAMS].reshape(VALIDATION_STREAMS, length).t()
-    training = model.training
-    model.eval()
-    states, total, count, active = model.start(VALIDATION_STREAMS), 0.0, 0, torch.zeros(len(model.hidden))
-    for place in range(0, min(length, limit or length) - 1, 128):
-        part = text[place : place + 129]
-        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
-            logits, outputs, _, states = model(part[:-1], states)
-        total += float(functional.cross_entropy(logits.float().flatten(0, 1), part[1:].flatten(), reduction="sum"))
-        count += part[1:].numel()
-        active += torch.stack([(y > 0).float().mean() for y in outputs]) * part[1:].numel()
-    model.train(training)
-    mean = total / count
-    by_layer = {f"activity_{index}": value for index, value in enumerate((active / count).tolist())}
-    return {"perplexity_token": math.exp(mean), "perplexity_word": math.exp(mean * len(row) / words)} | by_layer
-
-
-def _tokenizer(path: Path, corpus: texts.Corpus, vocabulary: int) -> Tokenizer:
-    if path.exists():
-        return Tokenizer.load(path)
-    tokenizer = Tokenizer.train(texts.texts(corpus), vocabulary)
-    tokenizer.save(path)
-    return tokenizer
-
-
-def _one_line(figures: dict[str, float]) -> str:
+def _one_line(figures: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+
+
+def _layers(text: str) -> tuple[int, ...]:
+    """Sizes of layers from ``1024,320``. ArgumentTypeError where they are none."""
+    try:
+        sizes = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError("sizes of layers are whole numbers with commas between them, as 1024,320") from None
+    if not all(1 <= size <= MOST for size in sizes):
+        raise argparse.ArgumentTypeError(f"a layer has between 1 and {MOST} units")
+    return sizes
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `egret train language`."""
+    where = "folder with sgd-dialogues/ (and chatterbot-english/) for a chat model, or WikiText-2 as ids (a folder or .tar.gz)"
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/text"), help=where)
+    runs.add_arguments(parser, assets.path("language.safetensors"), Path("runs/language"), 0)
+    parser.set_defaults(out=None, run=None, steps=None)
+    parser.add_argument("--hidden", type=_layers, metavar="N,N", help="units of the layers; the last is as wide as the embedding")
+    parser.add_argument("--vocabulary", type=int, metavar="N", help="ids of the byte-pair vocabulary, at most 8192")
+    parser.add_argument("--streams", type=int, metavar="N", help="parallel parts of the text a process")
+    parser.add_argument("--rate", dest="peak_rate", type=float, help="peak learning rate")
+    parser.add_argument("--density", type=float, help="share of the layers' weights that is kept at the end (default: 1)")
     parser.add_argument(
-        "--text", type=Path, default=Path("../shared/data/text"), help="folder with sgd-dialogues/ (and chatterbot-english/)"
+        "--dropout", type=float, default=1.0, metavar="F", help="factor on the recipe's dropout and dropconnect (default: 1)"
     )
-    runs.add_arguments(parser, assets.path("language.safetensors"), Path("runs/language"), 9000)
+
+
+def _recipe(kind: str, arguments: argparse.Namespace) -> Recipe:
+    """The kind's recipe with what was asked for. UserError for what cannot be."""
+    given = {name: getattr(arguments, name) for name in ("hidden", "vocabulary", "streams", "peak_rate", "density")}
+    recipe = replace(DEFAULTS[kind][1], **{name: value for name, value in given.items() if value is not None})
+    if not 260 <= recipe.vocabulary <= 8192:
+        raise UserError("A vocabulary has between 260 and 8192 ids: more do not fit the chip.", USAGE)
+    if recipe.streams < 1:
+        raise UserError("There is at least one stream.", USAGE)
+    dropouts, dropconnect = recipe.dropouts.times(arguments.dropout), recipe.dropconnect * arguments.dropout
+    if not all(0 <= p < 1 for p in (dropouts.words, dropouts.inputs, dropouts.between, dropouts.outputs, dropconnect)):
+        raise UserError(f"With the factor {arguments.dropout:g} a probability of dropout is not between 0 and 1.", USAGE)
+    return replace(recipe, dropouts=dropouts, dropconnect=dropconnect)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """`egret train language`: returns the exit code."""
+    kind = corpus.kind_of(arguments.data)
+    name, _, steps = DEFAULTS[kind]
+    folder = arguments.run or Path("runs") / name
     if arguments.plot:
-        plot.curves(arguments.run, arguments.plot)
+        plot.curves(folder, arguments.plot)
         return 0
+    output = arguments.out or assets.path(f"{name}.safetensors")
     figures = train(
-        arguments.text,
-        arguments.out,
-        arguments.run,
+        arguments.data,
+        output,
+        folder,
+        recipe=_recipe(kind, arguments),
         seed=arguments.seed,
-        steps=arguments.steps,
+        steps=arguments.steps or steps,
         hours=arguments.hours,
         resume=arguments.resume,
         threads=arguments.threads,
     )
-    print(f"{arguments.out}: {_one_line(figures)}")
+    if figures:
+        print(f"{output}: {_one_line(figures)}")
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(runs.main("Train Egret's language model.", add_arguments, run))
+    sys.exit(runs.main("Train a language model.", add_arguments, run))

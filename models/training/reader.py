@@ -1,0 +1,190 @@
+"""One training of a language model on a row of tokens: the recipe, and everything that a step changes.
+
+The text is cut into as many parallel streams as all processes' batches are wide, and every step reads the next `window` tokens of each:
+truncated back-propagation through time with the state (h, y) carried from window to window. Where use begins with a state of zeros, a
+stream's state is now and then set to zero in training too.
+
+The regularisation is that of the published EGRU language models and of the LSTM models before them (Merity et al., ICLR 2018): dropconnect,
+variational and embedding dropout, weight decay, a charge for units that fire too often, and a learning rate that stays at its peak for the
+first half of the run and then follows a cosine. With a density below 1 the layers' smallest weights go while the network learns (prune.py).
+What is kept and measured is the average of recent weights (`run.Average`).
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from models.egru import Options, State, activity_loss
+from models.language import Dropouts, LanguageModel
+from models.training import corpus
+from models.training.likelihood import mean_loss
+from models.training.prune import Pruner
+from models.training.run import Average, World
+from pipeline.errors import UserError
+
+DRAW = 1_000_003
+"""Keeps the seeds of steps apart."""
+WARMUP = 200
+"""Steps in which the learning rate rises, at most a tenth of the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What is trained and how."""
+
+    vocabulary: int = 2048
+    hidden: tuple[int, ...] = (512, 384)
+    """Units of the layers; the last is as wide as the embedding."""
+    streams: int = 32
+    """Parallel parts of the text a process."""
+    window: int = 64
+    """Tokens of each between two steps."""
+    peak_rate: float = 4e-3
+    activity: float = 0.2
+    """Firing rate above which units are charged."""
+    activity_weight: float = 5.0
+    dropouts: Dropouts = field(default_factory=Dropouts)
+    dropconnect: float = 0.0
+    weight_decay: float = 0.02
+    density: float = 1.0
+    """Share of the layers' weights that is kept at the end (prune.py)."""
+    clip: float = 1.0
+    """Largest norm of the gradient."""
+    average: float = 0.998
+    """Forgetting of the average weights a step."""
+    mixed: bool = True
+    """Take bfloat16 products."""
+
+    def settings(self, kind: str, seed: int, size: int) -> dict[str, Any]:
+        """What a resumed run must share. Rates, dropout and density may be another from then on."""
+        shape = {"vocabulary": self.vocabulary, "hidden": list(self.hidden), "streams": self.streams, "window": self.window}
+        return shape | {"text": kind, "seed": seed, "processes": size}
+
+
+CHAT = Recipe()
+WIKITEXT = Recipe(
+    vocabulary=4096,
+    hidden=(1024, 320),
+    streams=48,
+    window=70,
+    peak_rate=2e-3,
+    dropouts=Dropouts(words=0.05, inputs=0.2, between=0.2, outputs=0.3),
+    dropconnect=0.2,
+    weight_decay=0.06,
+    clip=0.5,
+    average=0.999,
+)
+"""Fits the chip beside the gesture network at a density of a fifth."""
+
+
+def rate_at(progress: float, step: int, steps: int) -> float:
+    """Factor on the peak learning rate: a linear rise, the peak up to half of the run, a cosine down to 1 %."""
+    warmup = min(WARMUP, max(1, steps // 10))
+    cosine = 0.5 * (1 + math.cos(math.pi * max(0.0, 2 * progress - 1)))
+    return min(1.0, (step + 1) / warmup) * (0.01 + 0.99 * cosine)
+
+
+class Reader:
+    """Model, optimiser, place in the text: everything that a step changes."""
+
+    def __init__(self, recipe: Recipe, seed: int, world: World, material: corpus.Material) -> None:
+        """Untrained. UserError where the text is too short for the streams or the recipe's density is none."""
+        self.recipe, self.seed, self.world, self.material = recipe, seed, world, material
+        torch.manual_seed(seed)
+        self.model = self._network(Options(threshold_mean=0.15, dropconnect=recipe.dropconnect), recipe.dropouts)
+        matrices = [p for p in self.model.parameters() if p.ndim > 1]
+        vectors = [p for p in self.model.parameters() if p.ndim == 1]
+        groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        self.optimiser = torch.optim.AdamW(groups, lr=recipe.peak_rate, betas=(0.9, 0.98), fused=True)
+        self.average = Average(self.model, recipe.average)
+        self.pruner = Pruner(self.model.stack.named_parameters(), recipe.density) if recipe.density != 1 else None
+        self.states = self.model.start(recipe.streams)
+        self.step, self.epoch, self.place = 0, 0, 0
+        self._read_epoch()
+
+    def _network(self, options: Options | None = None, dropouts: Dropouts | None = None) -> LanguageModel:
+        return LanguageModel(len(self.material.tokenizer), self.recipe.hidden[-1], list(self.recipe.hidden), options, dropouts)
+
+    @property
+    def tokens(self) -> int:
+        """Tokens read so far, by all processes."""
+        return self.step * self.world.size * self.recipe.streams * self.recipe.window
+
+    def _read_epoch(self) -> None:
+        streams, rank = self.recipe.streams, self.world.rank
+        row = corpus.epoch(self.material.train, self.world.size * streams, self.seed, self.epoch)
+        if len(row) <= self.recipe.window:
+            raise UserError("The text is too short for so many streams and so long a window; take fewer or shorter ones.")
+        self.text = torch.from_numpy(row[:, rank * streams : (rank + 1) * streams].copy())
+
+    def _next(self) -> tuple[torch.Tensor, list[State]]:
+        """The next window [T + 1, B] and the states before it."""
+        window = self.recipe.window
+        if self.place + window >= len(self.text):
+            self.epoch, self.place = self.epoch + 1, 0
+            self._read_epoch()
+        part = self.text[self.place : self.place + window + 1]
+        self.place += window
+        kept = np.random.default_rng((self.seed, self.step, self.world.rank)).random(self.recipe.streams) >= self.material.forget
+        keep = torch.from_numpy(kept.astype(np.float32))[:, None]
+        return part, [(h.detach() * keep, y.detach() * keep.to(y.dtype)) for h, y in self.states]
+
+    def advance(self, factor: float, progress: float) -> dict[str, float]:
+        """One step at `factor` of the peak learning rate; returns loss (nats a token), density and the share of units that fire.
+
+        `progress` (0 to 1) is the share of the run that is done with this step: how many weights are pruned follows it.
+        """
+        recipe = self.recipe
+        part, states = self._next()
+        torch.manual_seed((self.seed * DRAW + self.step) * self.world.size + self.world.rank)  # dropout follows from the step alone
+        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.mixed):
+            top, _, rates, self.states = self.model.read(part[:-1], states)
+        loss = mean_loss(top, self.model.embedding, self.model.bias, part[1:])
+        total = loss + recipe.activity_weight * activity_loss(rates, recipe.activity)
+        self.optimiser.zero_grad()
+        total.backward()
+        self.world.average_gradients(self.model)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
+        for group in self.optimiser.param_groups:
+            group["lr"] = recipe.peak_rate * factor
+        self.optimiser.step()
+        if self.pruner is not None:
+            self.pruner.hold(progress)
+        self.average.take(self.model, self.step)
+        self.step += 1
+        active = {f"activity_{index}": float(rate.detach().mean()) for index, rate in enumerate(rates)}
+        return {"loss": float(loss.detach()), "rate": recipe.peak_rate * factor} | active
+
+    def density(self) -> float:
+        """Share of the layers' weights that are not zero."""
+        matrices = [p for p in self.model.stack.parameters() if p.ndim == 2]
+        return sum(int(torch.count_nonzero(p)) for p in matrices) / sum(p.numel() for p in matrices)
+
+    def averaged(self) -> LanguageModel:
+        """A network with the average weights."""
+        model = self._network()
+        model.load_state_dict(self.average.values)
+        if self.pruner is not None:  # the average remembers weights that have gone since
+            self.pruner.cut(model.stack.named_parameters())
+        return model.eval()
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on as if nothing had happened, of all processes."""
+        carried = self.world.gather([part.detach() for pair in self.states for part in pair])
+        trained = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "average": self.average.values}
+        return trained | {"carried": carried, "step": self.step, "epoch": self.epoch, "place": self.place}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.average.values = state["average"]
+        parts = state["carried"][self.world.rank]
+        self.states = list(zip(parts[0::2], parts[1::2], strict=True))
+        self.step, self.epoch, self.place = state["step"], state["epoch"], state["place"]
+        if self.pruner is not None:
+            self.pruner.resume(self.step)
+        self._read_epoch()
