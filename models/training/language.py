@@ -48,7 +48,7 @@ def train(
     hours: float | None = None,
     resume: bool = False,
     threads: int = 1,
-    save_every: int = 250,
+    save_every: int = 200,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Train on the texts at `data`, write the weights to `output` and their tokenizer beside it; returns the figures.
