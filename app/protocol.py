@@ -14,8 +14,8 @@ The engine is the program; a window is a client of it (DESIGN.md section 3). The
 Engine to window (``type``):
 
 hello     version, pid, session, models {gesture: {name, hash, labels, taught}, language: {name, hash}}, runtime (see `status`),
-          settings (see `settings`), source (see `source`) or null, chat [{role: "user"|"model", text, done, reason}], recording (see
-          `status`), teach (see `teach`)
+          settings (see `settings`), source (see `source`) or null, chat [turns, see `chat` "path"], recording (see `status`),
+          teach (see `teach`)
 source    state ("starting"|"live"|"waiting"|"ended"|"failed"), sentence, and once open: spec, kind, title, width, height, live,
           duration_us, surface (path)
 decision  as printed by `egret run --json` (t_us, label, confidence, accepted, reason, latency_ms, runtime, events) plus scores
@@ -27,10 +27,20 @@ status    four times a second: now_us (sensor time of the surface's newest data)
           runtime {backend: "host", badge: "HOST", heartbeat: steps so far, activity, steps_per_s, offer: the backend that was left and
           can be returned to, or "", checked: steps that chip and host both made, late: deadlines that the chip missed, energy: null on
           the host, else {how, gesture and language: {work_uj, elements_uj, chip_uj} of a step, estimated (`models.chip.energy`)}},
-          recording null | {path, events, bytes, seconds, sentence}, chat {busy, tokens_per_s, memory_age}
+          recording null | {path, events, bytes, seconds, sentence}, chat {busy, tokens_per_s, memory_age: tokens since the memory began,
+          checks: answers are compared with the host's, may_check: there is a chip to compare}
 settings  filters {background_us, refractory_us, hot_pixel, polarity, region}, threshold, margin, min_events
-token     id (of the answer), index, text (a piece; pieces joined are the answer), activity, tokens_per_s
-chat      event "started"|"done"|"cleared", id, prompt, reason ("end"|"stopped"|"limit"|"error"), tokens, seconds, first_token_ms, seed
+token     id (of the answer), index, node (id of this token in the conversation's tree), text (a piece; pieces joined are the answer),
+          activity, operations, energy_uj (estimated; null on the host), tokens_per_s, chip (a chip made this step), agrees (with the
+          host beside, so far; null where nothing is compared)
+chat      event "started" {id, prompt (null: an answer without one, which goes on the last turn if that is the model's), seed};
+          "done" {id, reason ("end"|"stopped"|"limit"|"error"), tokens, seconds, first_token_ms, seed, prompt, host: null | {text, tokens,
+          difference: index of the first token that the host would have chosen otherwise, or null}};
+          "path" {turns [{role: "user"|"model", text, done, reason, node (its last token), seed, pieces [[node, text, activity,
+          operations, energy_uj]], versions [last tokens of what was said in its place, itself included]}], memory_age, kept (tokens
+          that can be gone back to), limit}: where the conversation stands, after everything that moves it;
+          "tree" {rows [{node, depth, role, text, here}]}: all turns of all branches, each after the one it follows;
+          "doubts" {text, doubts [[start, stop, "unknown"|"rare", pieces]]} (code points); "suggestion" {text}; "cleared"
 teach     state ("idle"|"recording"|"looking"|"learning"), share of that which is done, seconds and counter of the recording, examples
           that wait [{id, windows, label, share, counter}] (label and share: what most windows are read as by the network alone),
           taught [labels], newest (label of the newest lesson), figures of what is taught (`models.teaching.figures.measure`) or null
@@ -43,7 +53,13 @@ play | pause | step | seek {position_us} | speed {value} | loop {value}     tran
 source {spec}                    open another source
 filters {...settings.filters}    any subset; null switches a filter off
 threshold {value} | min_events {value}
-chat {prompt, seed, temperature, top_k, tokens} | chat_stop | chat_clear
+chat {prompt, SETTINGS}          an answer; SETTINGS are any of seed, tokens, preset, temperature, top_k, top_p, min_p, repetition_penalty,
+                                 repetition_window (`models.sampling`); what is left out is as `chat_sampling` set it last
+chat_regenerate {node?, SETTINGS}   the last answer, or that of this token, anew
+chat_continue {SETTINGS}         write on where the conversation stands
+chat_edit {node, prompt, SETTINGS}  ask this in place of the visitor's turn that this token belongs to
+chat_rewind {node} | chat_switch {node} | chat_clear | chat_stop     0 is the beginning
+chat_sampling {SETTINGS} | chat_check {value} | chat_tree | chat_doubts {text} | chat_export {path} | chat_load {path}
 record {path} | record_stop
 teach_record {seconds, counter} | teach_stop | teach_drop {id} | teach_learn {name} | teach_undo {name}
 runtime {value: "chip"}          return to the chip that was left (see `offer` in `status`)

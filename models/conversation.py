@@ -24,9 +24,9 @@ class Conversation:
         """Begins with nothing read: `network` is reset."""
         self.network, self.text = network, text
         self._limit_bytes = limit_bytes
+        self._opening: list[int] = []
+        """What opens an answer."""
         self.clear()
-        every = text.prompt("x", first=False)
-        self._opening = every[len(every) - self._markers(every) :]
 
     def clear(self) -> None:
         """Forget everything, other branches too."""
@@ -49,17 +49,18 @@ class Conversation:
         return next((count for count, token in enumerate(reversed(tokens)) if not self.text.ends_turn(token)), len(tokens))
 
     def read(self, prompt: str) -> Iterator[Node]:
-        """Read a visitor's turn, and what opens the answer; a node per token."""
+        """Read a visitor's turn, and what opens the answer; a node per token. ValueError for what the vocabulary cannot write."""
         tokens = self.text.prompt(prompt, first=self.age == 0)
         said = len(tokens) - self._markers(tokens)
+        self._opening = tokens[said:]
         for index, token in enumerate(tokens):
-            yield self._take(token, USER if index < said else MODEL, index in (0, said))
+            yield self.feed(token, USER if index < said else MODEL, index in (0, said))
 
     def open_answer(self) -> Iterator[Node]:
         """Read what opens an answer, if the conversation stands in the visitor's turn."""
         if self.memory.head.role == USER:
             for index, token in enumerate(self._opening):
-                yield self._take(token, MODEL, index == 0)
+                yield self.feed(token, MODEL, index == 0)
 
     def choose(self, how: Sampling, banned: Sequence[int] = ()) -> int:
         """The token that the model says next; it is not taken yet. ValueError if nothing has been read."""
@@ -68,7 +69,7 @@ class Conversation:
 
     def take(self, token: int) -> Node:
         """Read the model's own token."""
-        return self._take(token, MODEL, self.memory.head.role == USER)
+        return self.feed(token, MODEL, self.memory.head.role == USER)
 
     def scores(self) -> Floats:
         """Scores [V] of the token that follows; ValueError if nothing has been read."""
@@ -77,7 +78,7 @@ class Conversation:
             if head.parent is None:
                 raise ValueError("nothing has been read yet")
             self.network.state = head.parent.state
-            self._scores, self._at = self.network.step(head.token), head
+            self._scores, self._at, self._stream = self.network.step(head.token), head, None
         return self._scores
 
     def prompt_of(self, node: Node) -> Node:
@@ -89,18 +90,8 @@ class Conversation:
     def _opens(self, node: Node) -> bool:
         return self.text.ends_turn(node.token)
 
-    def renew(self, count: int) -> None:
-        """Compute the states of the newest `count` tokens anew: whoever computed them turned out not to be trusted."""
-        nodes = list(self.memory.back(count))[::-1]
-        if not nodes or nodes[0].parent is None:
-            return
-        self.network.state = nodes[0].parent.state
-        for node in nodes:
-            self._scores = self.network.step(node.token)
-            node.state = self.network.state
-        self._at = nodes[-1]
-
-    def _take(self, token: int, role: str, first: bool) -> Node:
+    def feed(self, token: int, role: str, first: bool) -> Node:
+        """Read one token after `head`, whoever said it; `first` in a turn."""
         head, network = self.memory.head, self.network
         if self._at is not head:
             network.state = head.state

@@ -32,8 +32,8 @@ class Network(Protocol):
 
     @property
     def state(self) -> Any:
-        """All that is remembered, as a copy that no later step changes: arrays, or bytes, in tuples, dicts or dataclasses. Assigning one that
-        was taken from the same network goes on from there, bit for bit."""
+        """All that is remembered, as a copy that no later step changes: arrays or bytes in tuples, dicts or dataclasses. Assigning one
+        that was taken from the same network goes on from there, bit for bit."""
 
     @state.setter
     def state(self, state: Any) -> None: ...

@@ -162,16 +162,22 @@ class Memory:
     def versions(self, turn: Turn) -> list[Node]:
         """Where each version of `turn` ends, oldest first: itself and what was said in its place, after the same past."""
         begun = turn.nodes[0]
-        above = begun.parent if begun.first else None
         found = {turn.nodes[-1].id: turn.nodes[-1]}
-        waiting = [child for child in above.children.values() if child.first and child.role == turn.role] if above else []
+        if begun.first and begun.parent:
+            found |= {end.id: end for end in self.ends(begun.parent) if end.role == turn.role}
+        return [found[number] for number in sorted(found)]
+
+    def ends(self, above: Node) -> list[Node]:
+        """Where the turns end that begin after `above`, oldest first."""
+        found: list[Node] = []
+        waiting = [child for child in above.children.values() if child.first]
         while waiting:
             node = waiting.pop()
             on = [child for child in node.children.values() if not child.first]
             if node.answer or len(on) < len(node.children) or not on:
-                found[node.id] = node
+                found.append(node)
             waiting += on
-        return sorted(found.values(), key=lambda node: node.id)
+        return sorted(found, key=lambda node: node.id)
 
     def _give_up(self, most: int) -> None:
         """Keep at most `most` nodes."""

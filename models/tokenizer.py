@@ -14,11 +14,13 @@ several tokens, hence `Stream`, which holds incomplete characters back.
 """
 
 import codecs
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import tokenizers
 
+from models.inference import Doubt
 from pipeline.errors import UserError
 
 MARKERS = ("<|end|>", "<|user|>", "<|bot|>")
@@ -27,6 +29,8 @@ MAX_FILE_BYTES = 1 << 26
 WORD = r" ?[^\s]+|\s"
 """A word with the blank before it, or any other white space by itself."""
 SPEAKERS = {"user": USER, "bot": BOT}
+RARE_PIECES = 4
+"""A word of so many tokens was hardly met in training: common ones are one or two, by the way a byte-pair vocabulary is made."""
 
 
 def _bytes_of_letters() -> dict[str, int]:
@@ -128,6 +132,17 @@ class Tokenizer:
     def decode(self, ids: Iterable[int]) -> str:
         """The text of `ids`; markers are silent, bytes that are no UTF-8 become U+FFFD."""
         return b"".join(self._bytes[index] for index in ids).decode("utf-8", "replace")
+
+    def doubts(self, text: str) -> list[Doubt]:
+        """Characters that the vocabulary has only as loose bytes (``unknown``), and words that it spells out (``rare``), in order."""
+        found: list[Doubt] = []
+        for match in re.finditer(r"\w+|[^\w\s]", text):
+            word, start = match[0], match.start()
+            loose = [place for place, letter in enumerate(word) if not letter.isascii() and len(self.encode(letter)) > 1]
+            found += [Doubt(start + place, start + place + 1, "unknown", len(self.encode(word[place]))) for place in loose]
+            if not loose and (pieces := len(self.encode(" " + word))) >= RARE_PIECES:
+                found.append(Doubt(start, match.end(), "rare", pieces))
+        return found
 
     def stream(self) -> "Stream":
         """A decoder for one turn that is being written."""

@@ -1,43 +1,45 @@
-"""The language model's own thread: prompts in, streamed tokens out.
+"""The language model's own thread: prompts in, streamed tokens out, and the conversation's memory as an object.
 
-The network is recurrent: its whole memory of the conversation is its state, which goes on from answer to answer until it is cleared.
-Stop is looked at before every token, so it acts within one step.
+Wishes come from other threads and are carried out one after the other. What happens when one comes while an answer is written:
+
+- a prompt, or `proceed`, waits in line (at most `MAX_WAITING`, then it is refused with a sentence);
+- whatever moves the conversation elsewhere (regenerate, edit, rewind, switch, clear, load) stops the answer and drops what waits first.
+
+`stop` ends an answer in the thread that calls it: the "done" message is sent at once, even while the network is in the middle of a step,
+which may take long on a chip. What that step brings is dropped, and the conversation stands after the last token that was told.
+
+The conversation does not depend on the machine: where a chip is lost, the same network goes on on the host, with the same state
+(`models.chip.failover`), and the states in the memory are good for either.
 """
 
 import queue
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
+import app
+from app.engine import export, telling
+from app.engine.beside import Beside
+from app.engine.models import Models
+from app.engine.wishes import FIGURES, NOTHING, Prompt, Wish, Writing
 from app.protocol import Message
+from models.chip.failover import Watched
+from models.chip.integer import LanguageNetwork
 from models.chip.runtime import Runtime
-from models.sampling import Sampling, sample
-from models.tokenizer import Tokenizer
+from models.conversation import Conversation
+from models.inference import Network, Text
+from models.memory import MODEL, Answer, Node
+from pipeline.errors import UserError
 
 MAX_TOKENS = 2000
 MAX_PROMPT = 20_000
 """Characters of a prompt that are taken; the network forgets more than that anyway."""
-KEPT_TURNS = 1000
-"""The transcript forgets older turns."""
-TOLD_CHARACTERS = 200_000
-"""A window that attaches is told the newest turns up to this length."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """What a visitor asks."""
-
-    text: str
-    sampling: Sampling
-    tokens: int = 200
-
-
-class Forget:
-    """Asks the thread, in its turn, to clear the network's memory."""
+MAX_WAITING = 16
+"""Prompts that may wait while one is answered."""
+Energy = Callable[[int, Sequence[float]], float | None]
+"""Microjoules of a step from its operations and the share of units that fired, per layer; None where nothing is known."""
 
 
 class Chat:
@@ -45,29 +47,40 @@ class Chat:
 
     def __init__(
         self,
-        runtime: Runtime,
-        tokenizer: Tokenizer,
+        network: Network,
+        text: Text,
         on_message: Callable[[Message], None],
         on_crash: Callable[[BaseException], None],
+        *,
         pace_s: float = 0.0,
+        host: Callable[[], Network] | None = None,
+        energy: Energy = lambda operations, activity: None,
+        about: Message | None = None,
     ) -> None:
-        """`on_message` gets the ``token`` and ``chat`` messages of `app.protocol`, in this thread. Writing a token takes at
-        least `pace_s`; reading a prompt is not slowed."""
-        self.transcript: list[Message] = []
-        self.memory_age = 0
-        """Tokens the network has read and written since its memory was cleared."""
+        """`on_message` gets the ``token``, ``chat`` and ``notice`` messages of `app.protocol`, in this thread or in one that calls `stop`.
+
+        Writing a token takes at least `pace_s`; reading a prompt is not slowed. `host` makes a second network to compare with (`check`),
+        None where there is no chip to compare. `about` goes into exports.
+        """
         self.tokens_per_s = 0.0
-        self.busy = False
-        self._network = runtime.language
-        self._tokenizer = tokenizer
-        self._on_message = on_message
-        self._on_crash = on_crash
-        self._pace_s = pace_s
+        self._conversation = Conversation(network, text)
+        self._text = text
+        self._on_message, self._on_crash = on_message, on_crash
+        self._pace_s, self._host, self._energy = pace_s, host, energy
+        self._about = about or {}
+        self._beside: Beside | None = None
+        self._lock = threading.RLock()
+        """Of what follows, and of the order of messages."""
         self._asked = 0
         self._stopped = 0
         """Prompts up to this number are not to be answered (any more)."""
-        self._queue: queue.SimpleQueue[tuple[int, Prompt] | type[Forget] | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._writing: Writing | None = None
+        self._told: Message = telling.path(self._conversation.memory)
+        self._queue: queue.SimpleQueue[Wish | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="egret-chat", daemon=True)
+
+    # ---- from any thread ---------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         """Begin to answer."""
@@ -81,96 +94,302 @@ class Chat:
             self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is being written."""
+        return (writing := self._writing) is not None and not writing.reason
+
+    @property
+    def memory_age(self) -> int:
+        """Tokens that the network has read and written since its memory began, on the way to where the conversation stands."""
+        return self._conversation.age
+
+    @property
+    def checks(self) -> bool:
+        """Whether answers are compared with the host's."""
+        return self._beside is not None
+
+    @property
+    def may_check(self) -> bool:
+        """Whether there is a chip to compare."""
+        return self._host is not None
+
     def ask(self, prompt: Prompt) -> None:
-        """Queue `prompt`; answers come one after the other."""
-        self._asked += 1
-        self._queue.put((self._asked, replace(prompt, text=prompt.text[:MAX_PROMPT])))
+        """Queue `prompt`; answers come one after the other. UserError where too many wait."""
+        self._line_up("ask", replace(prompt, text=prompt.text[:MAX_PROMPT]))
+
+    def proceed(self, prompt: Prompt) -> None:
+        """Write on where the conversation stands, with the settings of `prompt`, whose text is not used. UserError as above."""
+        self._line_up("proceed", prompt)
+
+    def regenerate(self, prompt: Prompt, node: int | None = None) -> None:
+        """Write the answer that token `node` belongs to, or the last one, anew with the settings of `prompt`, whose text is not used."""
+        self._move("regenerate", prompt, node)
+
+    def edit(self, prompt: Prompt, node: int) -> None:
+        """Ask `prompt` in place of the visitor's turn that token `node` belongs to."""
+        self._move("edit", replace(prompt, text=prompt.text[:MAX_PROMPT]), node)
+
+    def rewind(self, node: int) -> None:
+        """Stand after token `node`; 0 is the beginning."""
+        self._move("rewind", node=node)
+
+    def switch(self, node: int) -> None:
+        """Go to the branch that token `node` is on."""
+        self._move("switch", node=node)
+
+    def clear(self) -> None:
+        """Stop, and forget the conversation with all its branches."""
+        self._move("clear")
+
+    def load(self, path: Path) -> None:
+        """Forget the conversation and take up the one that was exported to `path`."""
+        self._move("load", path=path)
+
+    def export(self, path: Path) -> None:
+        """Write the conversation to `path`: all of it as JSON if that is its suffix, else what was said as text."""
+        self._put("export", path=path)
+
+    def tree(self) -> None:
+        """Tell the tree of branches."""
+        self._put("tree")
+
+    def check(self, value: bool) -> None:
+        """Compare answers with the host's from the next one on, or no longer. UserError where there is no chip to compare."""
+        if value and self._host is None:
+            raise UserError("There is nothing to compare: the language model runs on the host.")
+        self._put("check" if value else "uncheck")
 
     def stop(self) -> None:
         """End the answer that is being written, and drop prompts that wait."""
-        self._stopped = self._asked
-
-    def clear(self) -> None:
-        """Stop, and forget the conversation."""
-        self.stop()
-        self._queue.put(Forget)
+        with self._lock:
+            self._stopped = self._asked
+            if self._writing:
+                self._finish(self._writing, "stopped")
 
     def newest(self) -> list[Message]:
-        """The newest turns, as many as a window is told at once."""
-        told: list[Message] = []
-        room = TOLD_CHARACTERS
-        for said in reversed(self.transcript.copy()):
-            room -= len(said["text"])
-            if room < 0:
-                break
-            told.append(dict(said))
-        return told[::-1]
+        """The newest turns, the one that is being written included."""
+        with self._lock:
+            turns: list[Message] = self._told["turns"]
+            return self._writing.after(turns) if self._writing else turns
+
+    def doubts(self, text: str) -> list[tuple[int, int, str, int]]:
+        """(start, stop, kind, pieces) of what the model can make little of in `text`, code points."""
+        return [(doubt.start, doubt.stop, doubt.kind, doubt.pieces) for doubt in self._text.doubts(text[:MAX_PROMPT])]
+
+    def _line_up(self, kind: str, prompt: Prompt) -> None:
+        with self._lock:
+            if self._waiting >= MAX_WAITING:
+                raise UserError(f"{self._waiting} prompts wait for their answers already: wait for one, or press Stop.")
+            self._waiting += 1
+            self._put(kind, prompt)
+
+    def _move(self, kind: str, prompt: Prompt = NOTHING, node: int | None = None, path: Path | None = None) -> None:
+        with self._lock:
+            self.stop()
+            self._put(kind, prompt, node, path)
+
+    def _put(self, kind: str, prompt: Prompt = NOTHING, node: int | None = None, path: Path | None = None) -> None:
+        with self._lock:
+            self._asked += 1
+            self._queue.put(Wish(kind, self._asked, prompt, node, path))
+
+    # ---- in the chat's own thread ------------------------------------------------------------------------------------------------
 
     def _work(self) -> None:
         try:
-            while (item := self._queue.get()) is not None:
-                if item is Forget:
-                    self._forget()
-                elif isinstance(item, tuple) and item[0] > self._stopped and item[1].text:
-                    self.busy = True
-                    self._answer(*item)
-                    self.busy = False
+            while (wish := self._queue.get()) is not None:
+                try:
+                    self._carry_out(wish)
+                except UserError as error:
+                    self._on_message({"type": "notice", "level": "error", "sentence": str(error)})
         except BaseException as error:
-            self.busy = False
+            self._writing = None
             self._on_crash(error)
 
-    def _forget(self) -> None:
-        self._network.reset()
-        self.memory_age = 0
-        self.transcript.clear()
-        self._on_message({"type": "chat", "event": "cleared"})
+    def _carry_out(self, wish: Wish) -> None:
+        conversation = self._conversation
+        match wish.kind:
+            case "ask" | "proceed" | "regenerate" | "edit":
+                self._answer(wish)
+                return
+            case "rewind":
+                conversation.memory.rewind(self._node(wish))
+            case "switch":
+                conversation.memory.switch(self._node(wish))
+            case "clear":
+                conversation.clear()
+                self._tell_path()
+                self._on_message({"type": "chat", "event": "cleared"})
+                return
+            case "export":
+                assert wish.path is not None
+                export.save(conversation, wish.path, self._about)
+                self._on_message({"type": "notice", "level": "info", "sentence": f"Saved the conversation in {wish.path}."})
+                return
+            case "load":
+                assert wish.path is not None
+                export.load(conversation, wish.path, self._about, lambda: wish.number <= self._stopped)
+            case "tree":
+                self._on_message(telling.tree(conversation.memory))
+                return
+            case "check" | "uncheck":
+                self._beside = Beside(self._host(), self._text) if wish.kind == "check" and self._host else None
+                return
+        self._tell_path()
 
-    def _answer(self, number: int, prompt: Prompt) -> None:
-        said: Message = {"role": "model", "text": "", "done": False, "reason": ""}
-        self.transcript += [{"role": "user", "text": prompt.text, "done": True, "reason": ""}, said]
-        del self.transcript[:-KEPT_TURNS]
-        self._on_message({"type": "chat", "event": "started", "id": number, "prompt": prompt.text, "seed": prompt.sampling.seed})
+    def _node(self, wish: Wish) -> Node:
+        memory = self._conversation.memory
+        try:
+            return memory.head if wish.node is None else memory[wish.node] if wish.node else memory.root
+        except KeyError:
+            raise UserError("This part of the conversation has been given up: go back to a later place.") from None
+
+    def _tell_path(self) -> None:
+        with self._lock:
+            self._told = telling.path(self._conversation.memory)
+            self._on_message(self._told)
+
+    def _answer(self, wish: Wish) -> None:
+        """Read what is to be read and write an answer, unless it was stopped before its turn came."""
+        writing = Writing(wish)
+        with self._lock:
+            self._waiting -= wish.kind in ("ask", "proceed")
+            if wish.number <= self._stopped or (wish.asks and not wish.prompt.text.strip()):
+                self._finish(writing, "stopped")
+                return
+        try:
+            banned = self._go(wish)
+        except UserError:
+            self._finish(writing, "error")
+            raise
+        with self._lock:
+            if wish.kind != "ask":
+                self._tell_path()
+            if wish.number <= self._stopped:
+                self._finish(writing, "stopped")
+                return
+            self._writing = writing
+            prompt = wish.prompt.text if wish.asks else None
+            self._on_message({"type": "chat", "event": "started", "id": wish.number, "prompt": prompt, "seed": writing.sampling.seed})
+        try:
+            if self._read(writing):
+                self._write(writing, banned)
+        finally:
+            self._finish(writing, "error")
+            self._end(writing)
+
+    def _go(self, wish: Wish) -> list[int]:
+        """Move to where the answer begins; tokens that may not be its first. UserError where there is nothing to answer."""
+        conversation = self._conversation
+        memory, node = conversation.memory, self._node(wish)
+        if wish.kind == "edit":
+            while not node.first and node.parent is not None:
+                node = node.parent
+            memory.rewind(node.parent or memory.root)
+        elif wish.kind == "regenerate":
+            memory.rewind(conversation.prompt_of(node))
+        if wish.kind in ("regenerate", "proceed") and memory.head.parent is None:
+            raise UserError("There is nothing to answer yet: write something first.")
+        answer = memory.head.answer
+        if wish.kind == "proceed" and answer and answer.reason == "end":
+            return [token for token in range(conversation.network.vocabulary) if self._text.ends_turn(token)]
+        if answer and answer.reason != "end":
+            memory.head.answer = None  # it is not over: it goes on here
+        return []
+
+    def _read(self, writing: Writing) -> bool:
+        """Read the prompt and what opens the answer; False if it was stopped. UserError for what the vocabulary cannot write."""
+        conversation, beside, wish = self._conversation, self._beside, writing.wish
+        if beside:
+            past = conversation.memory.back(writing.sampling.repetition_window)
+            beside.begin(conversation.memory.head, [node.token for node in past][::-1])
+        try:
+            for node in conversation.read(wish.prompt.text) if wish.asks else conversation.open_answer():
+                if writing.reason:
+                    conversation.memory.drop(node)
+                    return False
+                self._account(node)
+                if beside:
+                    beside.read(node.token)
+        except ValueError as error:
+            raise UserError(f"The model cannot read this: {error}.") from None
+        return True
+
+    def _write(self, writing: Writing, banned: list[int]) -> None:
+        conversation, beside, how = self._conversation, self._beside, writing.sampling
         begun = time.monotonic()
-        reason, tokens, first_s = self._write(prompt, number, said, begun)
-        seconds = time.monotonic() - begun
-        said.update(done=True, reason=reason)
-        done = {"type": "chat", "event": "done", "id": number, "reason": reason, "tokens": tokens, "seconds": round(seconds, 4)}
-        self._on_message(done | {"first_token_ms": round(first_s * 1e3, 3), "seed": prompt.sampling.seed, "prompt": prompt.text})
-
-    def _write(self, prompt: Prompt, number: int, said: Message, begun: float) -> tuple[str, int, float]:
-        """Read the prompt and write the answer; why it ended, how many tokens it has, and seconds to the first one."""
-        random = np.random.default_rng(prompt.sampling.seed)
-        stream = self._tokenizer.stream()
-        first_s = 0.0
-        for token in self._tokenizer.prompt(prompt.text, first=self.memory_age == 0):
-            logits = self._step(token)
-            if number <= self._stopped:
-                return "stopped", 0, first_s
-        writing = time.monotonic()
-        limit = min(prompt.tokens, MAX_TOKENS)
-        for index in range(limit):
-            if number <= self._stopped:
-                return "stopped", index, first_s
-            token = sample(logits, prompt.sampling, random)
+        for index in range(min(writing.wish.prompt.tokens, MAX_TOKENS)):
             now = time.monotonic()
-            first_s = first_s or now - begun
-            if self._tokenizer.ends_turn(token):
-                return "end", index, first_s
-            logits = self._step(token)
-            self.tokens_per_s = (index + 1) / max(time.monotonic() - writing, 1e-9)
-            self._tell(number, index, stream.feed(token), said)
+            forbidden = [] if index else banned
+            token = conversation.choose(how, forbidden)
+            writing.first_s = writing.first_s or time.monotonic() - writing.begun
+            agrees = beside.follow(token, how, forbidden) if beside else None
+            if self._text.ends_turn(token):
+                self._finish(writing, "end")
+                return
+            node = conversation.take(token)
+            self._account(node)
+            self.tokens_per_s = (index + 1) / max(time.monotonic() - begun, 1e-9)
+            with self._lock:
+                if writing.reason:
+                    conversation.memory.drop(node)
+                    return
+                self._tell(writing, node, agrees)
             if (rest_s := now + self._pace_s - time.monotonic()) > 0:
                 time.sleep(rest_s)  # what is left of the token's time is left to the other threads
-        self._tell(number, limit, stream.finish(), said)
-        return "limit", limit, first_s
+        self._finish(writing, "limit")
 
-    def _step(self, token: int) -> npt.NDArray[np.float32]:
-        self.memory_age += 1
-        return self._network.step(token)
+    def _account(self, node: Node) -> None:
+        node.energy_uj = self._energy(node.operations, self._conversation.network.activity)
 
-    def _tell(self, number: int, index: int, text: str, said: Message) -> None:
-        said["text"] += text
-        message: Message = {"type": "token", "id": number, "index": index, "text": text}
-        message["activity"] = round(float(np.mean(self._network.activity)), 4)
-        message["tokens_per_s"] = round(self.tokens_per_s, 1)
+    def _tell(self, writing: Writing, node: Node, agrees: bool | None) -> None:
+        network = self._conversation.network
+        chip = isinstance(network, Watched) and network.on_chip and not network.behind
+        message: Message = {"type": "token", "id": writing.wish.number, "index": len(writing.pieces)}
+        message |= dict(zip(FIGURES, telling.figures(node), strict=True))
+        message |= {"tokens_per_s": round(self.tokens_per_s, 1), "chip": chip, "agrees": agrees}
+        writing.pieces.append(message)
         self._on_message(message)
+
+    def _finish(self, writing: Writing, reason: str) -> None:
+        """Say that the answer is over, once; from whatever thread ends it."""
+        with self._lock:
+            if writing.reason:
+                return
+            if self._beside and reason == "end":
+                self._beside.finish(writing.sampling, MAX_TOKENS)
+            writing.reason, writing.seconds = reason, time.monotonic() - writing.begun
+            self._on_message(writing.done() | {"host": self._beside.describe() if self._beside else None})
+
+    def _end(self, writing: Writing) -> None:
+        """Keep how the answer came about, and tell where the conversation stands now."""
+        with self._lock:
+            head = self._conversation.memory.head
+            if head.role == MODEL and head.parent is not None:
+                figures = len(writing.pieces), writing.seconds, writing.first_s * 1e3
+                head.answer = Answer(writing.reason, writing.sampling.seed, *figures)
+            self._writing = None
+            self._tell_path()
+
+
+def on_runtime(
+    runtime: Runtime,
+    models: Models,
+    on_message: Callable[[Message], None],
+    on_crash: Callable[[BaseException], None],
+    pace_s: float = 0.0,
+) -> Chat:
+    """A chat with the language model of `models` where `runtime` runs it. UserError where its tokenizer cannot be used."""
+    network = runtime.language
+    chip = isinstance(network, Watched)
+    return Chat(
+        network,
+        models.tokenizer(),
+        on_message,
+        on_crash,
+        pace_s=pace_s,
+        host=(lambda: LanguageNetwork(network.program)) if chip else None,
+        energy=runtime.token_uj,
+        about={"version": app.__version__, "model": models.language_id},
+    )

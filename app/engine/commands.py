@@ -8,16 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.engine.chat import MAX_TOKENS, Prompt
+from app.engine.chat import MAX_PROMPT, MAX_TOKENS, Chat
 from app.engine.teach import teaching_order
+from app.engine.wishes import Prompt
 from app.protocol import Message
-from models.sampling import Sampling
+from models.sampling import MAX_SEED, PRESETS
 from pipeline.errors import UserError
 
 if TYPE_CHECKING:
     from app.engine.loop import Engine
 
 MAX_SPEED = 100.0
+MAX_NODE = 1 << 53
+"""Ids of tokens are smaller."""
 
 
 def carry_out(engine: "Engine", order: Message) -> None:
@@ -97,11 +100,54 @@ def _min_events(engine: "Engine", order: Message) -> None:
     engine.publish_settings()
 
 
-def _chat(engine: "Engine", order: Message) -> None:
+def _of(engine: "Engine") -> Chat:
     if engine.chat is None:
         raise UserError("The language model is not running: start the engine without --no-chat.")
-    sampling = Sampling(_number(order, "temperature", 0, 5), int(_number(order, "top_k", 0, 1e6)), int(_number(order, "seed", 0, 2**63)))
-    engine.chat.ask(Prompt(str(order["prompt"]), sampling, int(_number(order, "tokens", 1, MAX_TOKENS))))
+    return engine.chat
+
+
+def _prompt(engine: "Engine", order: Message) -> Prompt:
+    """The prompt of an order; settings that it leaves out are those of the last `chat_sampling`."""
+    limits = {"temperature": 5.0, "top_k": 1e6, "top_p": 1.0, "min_p": 1.0, "repetition_penalty": 10.0, "repetition_window": 1e6}
+    changes = {name: _number(order, name, 1 if name == "repetition_penalty" else 0, high) for name, high in limits.items() if name in order}
+    changes |= {name: int(changes[name]) for name in ("top_k", "repetition_window") if name in changes}
+    if "seed" in order:
+        changes["seed"] = _whole(order, "seed", MAX_SEED)
+    how = engine.chat_prompt
+    if "preset" in order:
+        how = replace(how, sampling=replace(PRESETS[order["preset"]], seed=how.sampling.seed))
+    tokens = int(_number(order, "tokens", 1, MAX_TOKENS)) if "tokens" in order else how.tokens
+    return Prompt(str(order.get("prompt", "")), replace(how.sampling, **changes), tokens)  # type: ignore[arg-type]
+
+
+def _whole(order: Message, name: str, high: int) -> int:
+    value = int(order[name])
+    if not 0 <= value <= high:
+        raise UserError(f"{name} must lie between 0 and {high}, not be {value}.")
+    return value
+
+
+def _chat(engine: "Engine", order: Message) -> None:
+    order["prompt"]  # there has to be one
+    _of(engine).ask(_prompt(engine, order))
+
+
+def _chat_sampling(engine: "Engine", order: Message) -> None:
+    engine.chat_prompt = _prompt(engine, order)
+
+
+def _chat_regenerate(engine: "Engine", order: Message) -> None:
+    node = _whole(order, "node", MAX_NODE) if order.get("node") is not None else None
+    _of(engine).regenerate(_prompt(engine, order), node)
+
+
+def _chat_doubts(engine: "Engine", order: Message) -> None:
+    text = str(order["text"])[:MAX_PROMPT]
+    engine.publish({"type": "chat", "event": "doubts", "text": text, "doubts": _of(engine).doubts(text)})
+
+
+def _chat_check(engine: "Engine", order: Message) -> None:
+    _of(engine).check(bool(order["value"]))
 
 
 def _chat_stop(engine: "Engine", order: Message) -> None:
@@ -151,6 +197,17 @@ HANDLERS: dict[str, Callable[["Engine", Message], None]] = {
     "threshold": _threshold,
     "min_events": _min_events,
     "chat": _chat,
+    "chat_regenerate": _chat_regenerate,
+    "chat_continue": lambda engine, order: _of(engine).proceed(_prompt(engine, order)),
+    "chat_edit": lambda engine, order: _of(engine).edit(_prompt(engine, order), _whole(order, "node", MAX_NODE)),
+    "chat_rewind": lambda engine, order: _of(engine).rewind(_whole(order, "node", MAX_NODE)),
+    "chat_switch": lambda engine, order: _of(engine).switch(_whole(order, "node", MAX_NODE)),
+    "chat_tree": lambda engine, order: _of(engine).tree(),
+    "chat_sampling": _chat_sampling,
+    "chat_check": _chat_check,
+    "chat_doubts": _chat_doubts,
+    "chat_export": lambda engine, order: _of(engine).export(Path(str(order["path"]))),
+    "chat_load": lambda engine, order: _of(engine).load(Path(str(order["path"]))),
     "chat_stop": _chat_stop,
     "chat_clear": _chat_clear,
     "record": _record,

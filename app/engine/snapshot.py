@@ -77,4 +77,5 @@ def status(engine: "Engine") -> Message:
 def _chat(engine: "Engine") -> Message | None:
     if not (chat := engine.chat):
         return None
-    return {"busy": chat.busy, "tokens_per_s": round(chat.tokens_per_s, 1), "memory_age": chat.memory_age}
+    figures = {"busy": chat.busy, "tokens_per_s": round(chat.tokens_per_s, 1), "memory_age": chat.memory_age}
+    return figures | {"checks": chat.checks, "may_check": chat.may_check}

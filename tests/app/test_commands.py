@@ -1,6 +1,7 @@
 """Promises of the single commands that no other test keeps: numbers, output, signals, recording, chat, training's options, benchmarks."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,12 @@ from commandline import dv_count, egret, environment, lines
 
 import assets
 from app.cli import run_command
+from app.commands import chat as chat_command
 from app.commands.common import DEMO, stop_on_signals
+from app.commands.terminal import Settings, Terminal, _carry_out
+from app.engine.models import Models
+from models.chip.runtime import Runtime
+from models.sampling import PRESETS, Sampling
 from pipeline.errors import USAGE, UserError
 from pipeline.sources.spec import parse_spec
 
@@ -27,6 +33,10 @@ NUMBERS = [
     (("chat", "--prompt", "hello"), "--temperature", ("-1", "nan", "inf")),
     (("chat", "--prompt", "hello"), "--top-k", ("-1", "1.5")),
     (("chat", "--prompt", "hello"), "--seed", ("-1", "9" * 40)),
+    (("chat", "--prompt", "hello"), "--top-p", ("-0.1", "1.1")),
+    (("chat", "--prompt", "hello"), "--min-p", ("-0.1", "nan")),
+    (("chat", "--prompt", "hello"), "--repetition-penalty", ("0.5", "inf")),
+    (("chat", "--prompt", "hello"), "--preset", ("daft",)),
     (("bench", "runtime"), "--seconds", ("0", "-1", "nan", "inf", "601")),
     (("evaluate", "gesture", "--data", ".", "--label", "arm_roll"), "--threshold", ("2", "nan")),
 ]
@@ -168,6 +178,82 @@ def test_a_chat_ends_where_it_is_told_to_and_prints_nothing_but_answers() -> Non
     assert ended.returncode == 0, ended.stderr
     assert len(ended.stdout.splitlines()) == 1
     assert not ended.stderr
+
+
+def test_several_prompts_are_one_conversation() -> None:
+    ended = egret("chat", "--prompt", "hello", "--prompt", "hello", "--tokens", "5", "--json")
+    one, two = lines(ended)
+    assert (one["prompt"], two["prompt"]) == ("hello", "hello")
+    assert two["memory_age"] > one["memory_age"] > 5
+
+
+def test_equal_seeds_give_the_same_text_on_the_host_and_on_an_emulated_chip() -> None:
+    pytest.importorskip("unicorn", reason="the emulated chip needs the extra emulator")
+    said = [
+        lines(egret("chat", "--prompt", "hi", "--seed", "1", "--tokens", "8", "--runtime", runtime, "--json"))[0]
+        for runtime in ("host", "emulator")
+    ]
+    assert [one["runtime"] for one in said] == ["host", "emulator"]
+    assert said[0]["text"] == said[1]["text"]
+    assert said[0]["tokens"] == said[1]["tokens"]
+
+
+def test_commands_of_a_chat_move_the_conversation(tmp_path: Path) -> None:
+    said = f"""hello
+/regenerate
+/rewind 3
+/continue
+/branches
+/edit good morning
+/switch 2
+/export {tmp_path / "said.json"}
+/export {tmp_path / "said.txt"}
+/clear
+/load {tmp_path / "said.json"}
+/set top-p 0.5
+/preset careful
+/set
+/help
+"""
+    ended = chat(said, "--seed", "1")
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "said.txt").read_text().startswith("You: hello\nEgret: ")
+    assert "You: hello" in ended.stdout
+    assert "/regenerate" in ended.stdout
+    assert "temperature 0.4" in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("/fly", "no command /fly"),
+        ("/rewind soon", "/rewind N"),
+        ("/switch 9", "/branches"),
+        ("/edit", "/edit TEXT"),
+        ("/edit hello", "no prompt to replace"),
+        ("/continue", "nothing to answer"),
+        ("/set heat 3", "no setting 'heat'"),
+        ("/set top_p 3", "top_p cannot be '3'"),
+        ("/set tokens 0", "tokens cannot be '0'"),
+        ("/preset daft", "no preset 'daft'"),
+        ("/export", "Name a file"),
+        ("/load /nowhere.json", "/nowhere.json cannot be read"),
+        ("/check on", "nothing to compare"),
+    ],
+)
+def test_a_command_of_a_chat_that_makes_no_sense_is_one_sentence(line: str, sentence: str, runtime: Runtime) -> None:
+    with Terminal(runtime, Models(), Settings(Sampling(), 5), False) as one, pytest.raises(UserError, match=re.escape(sentence)):
+        _carry_out(one, line)
+
+
+@pytest.fixture(scope="module")
+def runtime() -> Runtime:
+    models = Models()
+    return Runtime(models.gesture_path, models.language_path, "host")
+
+
+def test_the_presets_that_the_command_offers_are_those_there_are() -> None:
+    assert tuple(PRESETS) == chat_command.PRESETS
 
 
 @pytest.mark.parametrize("kind", ["gesture", "language"])

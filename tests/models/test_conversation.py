@@ -15,6 +15,7 @@ from models.conversation import Conversation
 from models.inference import Network, Text, state_bytes
 from models.memory import MODEL, USER, Answer, Memory, Node
 from models.sampling import Sampling
+from models.tokenizer import Tokenizer
 from tests.models.chip import programs as make
 from tests.models.letters import BOT, SIZE, Letters
 
@@ -90,7 +91,7 @@ def test_the_state_is_the_one_that_the_conversation_would_have_had_had_the_rest_
     if conversation.age:
         other = Conversation(integer.LanguageNetwork(PROGRAM), Letters(turns))
         for node in list(conversation.memory.back())[::-1]:
-            other._take(node.token, node.role, node.first)
+            other.feed(node.token, node.role, node.first)
         assert np.array_equal(conversation.scores(), other.scores())
         assert write(conversation, 6) == write(other, 6)
         assert conversation.memory.turns()[-1].text == other.memory.turns()[-1].text
@@ -176,6 +177,20 @@ def test_equal_tokens_after_equal_tokens_are_one_node_and_cost_nothing() -> None
     assert len(conversation.memory) == len(path)
 
 
+def test_an_answer_that_is_written_anew_begins_without_the_space_that_leads_every_turn() -> None:
+    tokenizer = Tokenizer.train([" a b c"] * 3, 3 + 256)
+    program = make.program(2, "language", [20, 12], outputs=len(tokenizer), inputs=16)
+    conversation = Conversation(integer.LanguageNetwork(program), tokenizer)
+    list(conversation.read("a"))
+    place = conversation.memory.head
+    for again in (1, 2):
+        conversation.memory.rewind(place)
+        conversation.scores()
+        for token in tokenizer.encode(" b" * again):
+            conversation.take(token)
+        assert conversation.memory.turns()[-1].text == ("b" if again == 1 else "b b")
+
+
 def test_turns_have_their_speakers_their_words_and_no_markers() -> None:
     conversation = Conversation(integer.LanguageNetwork(PROGRAM), Letters())
     act(conversation, "send", "hello", 5)
@@ -196,16 +211,6 @@ def test_an_answer_can_be_continued_from_the_middle_of_either_speakers_turn(text
     user, model = conversation.memory.turns()
     assert "hello".startswith(user.text) and len(user.text) < 5
     assert model.role == MODEL
-
-
-def test_states_computed_anew_are_the_same() -> None:
-    conversation = Conversation(integer.LanguageNetwork(PROGRAM), Letters())
-    act(conversation, "send", "hello", 5)
-    before = [node.state for node in conversation.memory.back()]
-    for node in list(conversation.memory.back(4)):
-        node.state = conversation.memory.root.state  # as a chip that went wrong would have left it
-    conversation.renew(4)
-    assert all(map(same, before, [node.state for node in conversation.memory.back()]))
 
 
 # ---- the tree alone ------------------------------------------------------------------------------------------------------------------

@@ -50,6 +50,14 @@ def test_a_stream_holds_a_character_back_until_it_is_whole() -> None:
     assert stream.finish() == ""
 
 
+def test_words_that_are_spelled_out_and_characters_that_are_loose_bytes_are_doubted_and_nothing_else() -> None:
+    text = "Hello there, zebrafish! 🐦"
+    doubts = TOKENIZER.doubts(text)
+    assert [(text[doubt.start : doubt.stop], doubt.kind) for doubt in doubts] == [("zebrafish", "rare"), ("🐦", "unknown")]
+    assert all(doubt.pieces > 1 for doubt in doubts)
+    assert TOKENIZER.doubts("Hello there, how can I help you today?") == []
+
+
 def test_a_conversation_is_markers_and_turns() -> None:
     ids = TOKENIZER.encode_conversation(["user: Hello there", "bot:  how can I help you?"])
     assert ids == [END, USER, *TOKENIZER.encode(" Hello there"), BOT, *TOKENIZER.encode(" how can I help you?")]

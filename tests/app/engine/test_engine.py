@@ -152,7 +152,13 @@ def test_settings_change_live_and_every_window_is_told(attached: Attached) -> No
         {"op": "threshold", "value": 10**400},
         {"op": "ended"},
         {"op": "source", "spec": "telepathy"},
-        {"op": "chat", "prompt": "x"},
+        {"op": "chat"},
+        {"op": "chat", "prompt": "x", "top_p": "much"},
+        {"op": "chat", "prompt": "x", "preset": "daft"},
+        {"op": "chat_edit", "prompt": "x"},
+        {"op": "chat_rewind", "node": -1},
+        {"op": "chat_switch", "node": "there"},
+        {"op": "chat_check", "value": True},
         {"op": "record", "path": "/nowhere/at/all.aedat4"},
     ],
     ids=str,
@@ -171,7 +177,7 @@ def test_chat_streams_stops_and_clears(attached: Attached) -> None:
     window.order("chat", seed=1, **ask)
     window.wait_for(lambda: window.last("token"), "a token")
     window.order("chat_stop")
-    window.wait_for(lambda: window.last("chat").get("event") == "done", "the end")
+    window.wait_for(lambda: any(m.get("event") == "done" for m in window.told), "the end")
     window.order("chat_clear")
     window.wait_for(lambda: window.last("chat").get("event") == "cleared", "the cleared memory")
     assert engine.chat

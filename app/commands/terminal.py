@@ -1,0 +1,289 @@
+"""A chat in a terminal: lines are prompts, lines that begin with a slash are commands (`COMMANDS`).
+
+Everything is asked of the chat's own thread, and what it says is shown until it has done what was asked: the tree, which is asked for last,
+is told when everything before it is done. Ctrl-C stops an answer; where a line is typed it drops that line.
+"""
+
+import contextlib
+import queue
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from app.commands.common import json_line
+from app.engine import chat as engine
+from app.engine.export import NAMES
+from app.engine.models import Models
+from app.engine.wishes import Prompt
+from app.protocol import Message
+from models.chip.runtime import Runtime
+from models.sampling import PRESETS, Sampling
+from pipeline.errors import UserError
+
+WELCOME = "Type and press Enter. Ctrl-C stops an answer, Ctrl-D ends, /help tells the commands."
+WHOLE = ("top_k", "repetition_window", "seed", "tokens")
+"""Settings that are whole numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How answers are written."""
+
+    sampling: Sampling
+    tokens: int
+
+    def prompt(self, text: str = "", seed: int | None = None) -> Prompt:
+        """`text` to be answered so."""
+        return Prompt(text, self.sampling if seed is None else replace(self.sampling, seed=seed), self.tokens)
+
+    def changed(self, name: str, value: str) -> "Settings":
+        """These with one changed. UserError where there is no such setting or value."""
+        name = name.replace("-", "_")
+        known = [*Sampling.__dataclass_fields__, "tokens"]
+        if name not in known:
+            raise UserError(f"There is no setting {name!r}: choose one of {', '.join(known)}.")
+        try:
+            number = int(value) if name in WHOLE else float(value)
+            if name != "tokens":
+                return replace(self, sampling=replace(self.sampling, **{name: number}))  # type: ignore[arg-type]
+            if not 1 <= number <= engine.MAX_TOKENS:
+                raise ValueError
+            return replace(self, tokens=int(number))
+        except ValueError:
+            raise UserError(f"{name} cannot be {value!r}; see `egret chat --help` for what it means.") from None
+
+
+class Terminal:
+    """A chat whose answers go to stdout, and whose notices go to stderr. A context manager."""
+
+    def __init__(self, runtime: Runtime, models: Models, settings: Settings, as_json: bool) -> None:
+        """UserError where the model's tokenizer cannot be used."""
+        self.settings = settings
+        self.interactive = False
+        self.rows: list[Message] = []
+        """The tree of branches, after the last thing that was done."""
+        self.turns: list[Message] = []
+        """The conversation, likewise."""
+        self._runtime, self._models, self._as_json = runtime, models, as_json
+        self._messages: queue.SimpleQueue[Message | BaseException] = queue.SimpleQueue()
+        self.chat = engine.on_runtime(runtime, models, self._messages.put, self._messages.put)
+        self._done: Message = {}
+
+    def __enter__(self) -> "Terminal":
+        self.chat.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.chat.close()
+
+    def ask(self, text: str) -> None:
+        """Answer `text`."""
+        self._answer(lambda: self.chat.ask(self.settings.prompt(text)), text)
+
+    def regenerate(self, seed: str = "") -> None:
+        """The last answer anew, with the next seed or the one given."""
+        if seed and not seed.isdecimal():
+            raise UserError("A seed is a whole number: /regenerate [SEED].")
+        last = int(self._done.get("seed", self.settings.sampling.seed))
+        prompt = self.settings.prompt(seed=int(seed) if seed else last + 1)
+        self._answer(lambda: self.chat.regenerate(prompt))
+
+    def proceed(self) -> None:
+        """Write on."""
+        self._answer(lambda: self.chat.proceed(self.settings.prompt()))
+
+    def edit(self, text: str) -> None:
+        """Answer `text` in place of the last prompt."""
+        asked = [turn for turn in self.turns if turn["role"] == "user"]
+        if not text or not asked:
+            raise UserError("There is no prompt to replace yet." if text else "Say what you would rather have asked: /edit TEXT.")
+        self._answer(lambda: self.chat.edit(self.settings.prompt(text), asked[-1]["node"]), text)
+
+    def rewind(self, count: str) -> None:
+        """Back by so many tokens."""
+        if not count.isdecimal():
+            raise UserError("Say how many tokens to go back: /rewind N.")
+        nodes = [piece[0] for turn in self.turns for piece in turn["pieces"]]
+        left = len(nodes) - int(count)
+        self.do(lambda: self.chat.rewind(nodes[left - 1] if left > 0 else 0))
+        self._say(f"The memory is {self.chat.memory_age:,} tokens old. {_ending(self.turns)}")
+
+    def branches(self) -> None:
+        """Print the tree."""
+        for number, row in enumerate(self.rows, 1):
+            mark = "*" if row["here"] else " "
+            print(f"{mark}{number:4}  {'  ' * row['depth']}{NAMES[row['role']]}: {row['text']}")
+        if not self.rows:
+            self._say("Nothing has been said yet.")
+
+    def switch(self, number: str) -> None:
+        """Go to a branch by its number in the tree."""
+        if not number.isdecimal() or not 1 <= int(number) <= len(self.rows):
+            raise UserError("Choose a number that /branches shows: /switch N.")
+        self.do(lambda: self.chat.switch(self.rows[int(number) - 1]["node"]))
+        self._say(_ending(self.turns))
+
+    def check(self, value: str = "on") -> None:
+        """Compare with the host, or no longer."""
+        self.do(lambda: self.chat.check(value != "off"))
+
+    def do(self, action: Callable[[], None]) -> None:
+        """Ask the chat for something and show what it says until that is done. UserError where it says that it cannot be done."""
+        action()
+        self.chat.tree()
+        complaint = ""
+        while True:
+            message = self._messages.get()
+            if isinstance(message, BaseException):
+                raise message
+            event = message.get("event")
+            if message["type"] == "token" and not self._as_json:
+                print(message["text"], end="", flush=True)
+            elif message["type"] == "notice" and message["level"] == "error":
+                complaint = message["sentence"]
+            elif message["type"] == "notice":
+                self._say(message["sentence"])
+            elif event == "path":
+                self.turns = message["turns"]
+            elif event == "done":
+                self._done = message
+            elif event == "tree":
+                self.rows = message["rows"]
+                break
+        if complaint:
+            raise UserError(complaint)
+
+    def _answer(self, action: Callable[[], None], text: str | None = None) -> None:
+        self.do(action)
+        done, answer = self._done, next((turn["text"] for turn in reversed(self.turns) if turn["role"] == "model"), "")
+        speed = round(done["tokens"] / done["seconds"], 1) if done["seconds"] else 0.0
+        if self._as_json:
+            said: Message = {"type": "answer", "prompt": text, "text": answer.strip(), "runtime": self._runtime.backend}
+            said |= {name: done[name] for name in ("tokens", "seconds", "first_token_ms", "reason", "seed", "host")}
+            json_line(said | {"tokens_per_s": speed, "memory_age": self.chat.memory_age}, self._models.language_id)
+            return
+        print(flush=True)
+        if (host := done["host"]) and host["difference"] is not None:
+            self._say(f"The host differs from token {host['difference'] + 1} on: {host['text']}")
+        if self.interactive:
+            seconds = f"{done['tokens']} tokens, {speed:,.0f} tokens/s, first after {done['first_token_ms']:.1f} ms"
+            self._say(f"{seconds}, memory {self.chat.memory_age:,} tokens, seed {done['seed']}, {done['reason']}")
+
+    def _say(self, sentence: str) -> None:
+        print(f"\033[2m{sentence}\033[0m" if sys.stderr.isatty() else sentence, file=sys.stderr)
+
+
+def _ending(turns: list[Message]) -> str:
+    """Where the conversation stands."""
+    return f"It ends with: {NAMES[turns[-1]['role']]}: {turns[-1]['text'].strip()[-60:]}" if turns else "It is empty."
+
+
+def _preset(terminal: Terminal, name: str) -> None:
+    if name not in PRESETS:
+        raise UserError(f"There is no preset {name!r}: choose one of {', '.join(PRESETS)}.")
+    how = replace(PRESETS[name], seed=terminal.settings.sampling.seed)
+    terminal.settings = replace(terminal.settings, sampling=how)
+
+
+def _set(terminal: Terminal, what: str) -> None:
+    name, _, value = what.partition(" ")
+    if name:
+        terminal.settings = terminal.settings.changed(name, value.strip())
+    else:
+        how = terminal.settings.sampling
+        values: dict[str, Any] = {name: getattr(how, name) for name in how.__dataclass_fields__} | {"tokens": terminal.settings.tokens}
+        print("  ".join(f"{name} {value:g}" for name, value in values.items()))
+
+
+def _path(what: str) -> Path:
+    if not what:
+        raise UserError("Name a file: what ends in .json can be loaded again, anything else becomes plain text.")
+    return Path(what).expanduser()
+
+
+def _help(terminal: Terminal, what: str) -> None:
+    print("\n".join(f"  /{name + ' ' + argument:22} {meaning}" for name, (argument, meaning, _) in COMMANDS.items()))
+
+
+COMMANDS: dict[str, tuple[str, str, Callable[[Terminal, str], None]]] = {
+    "regenerate": ("[SEED]", "the last answer anew, with the next seed", lambda terminal, what: terminal.regenerate(what)),
+    "continue": ("", "write on where the conversation stands", lambda terminal, what: terminal.proceed()),
+    "edit": ("TEXT", "ask this in place of the last prompt", lambda terminal, what: terminal.edit(what)),
+    "rewind": ("N", "go back N tokens, whoever said them", lambda terminal, what: terminal.rewind(what)),
+    "branches": ("", "all turns of all branches; * is the conversation now", lambda terminal, what: terminal.branches()),
+    "switch": ("N", "go to the branch with this number", lambda terminal, what: terminal.switch(what)),
+    "clear": ("", "forget everything", lambda terminal, what: terminal.do(terminal.chat.clear)),
+    "export": ("FILE", "save: all as .json, or what was said as text", lambda t, what: t.do(lambda: t.chat.export(_path(what)))),
+    "load": ("FILE", "take up a conversation that was saved as .json", lambda t, what: t.do(lambda: t.chat.load(_path(what)))),
+    "preset": ("NAME", f"settings by name: {', '.join(PRESETS)}", _preset),
+    "set": ("[KEY VALUE]", "change a setting, or show them", _set),
+    "check": ("on|off", "let the host answer beside the chip", lambda terminal, what: terminal.check(what)),
+    "help": ("", "this", _help),
+    "quit": ("", "end, as Ctrl-D does", lambda terminal, what: None),
+}
+
+
+def talk(terminal: Terminal, interactive: bool) -> None:
+    """Lines from stdin until it ends."""
+    terminal.interactive = interactive
+    if interactive:
+        with contextlib.suppress(ImportError):  # a Python without it has lines without history
+            import readline  # noqa: F401
+        print(WELCOME, file=sys.stderr)
+    with _interrupts(terminal):
+        for line in _lines(interactive):
+            if line == "/quit":
+                return
+            try:
+                _carry_out(terminal, line)
+            except UserError as error:
+                print(f"egret: {error}", file=sys.stderr)
+
+
+@contextlib.contextmanager
+def _interrupts(terminal: Terminal) -> Iterator[None]:
+    """Ctrl-C stops an answer, if there is one."""
+
+    def interrupted(*_: object) -> None:
+        if not terminal.chat.busy:
+            raise KeyboardInterrupt
+        terminal.chat.stop()
+
+    previous = signal.signal(signal.SIGINT, interrupted)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)
+
+
+def _lines(interactive: bool) -> Iterator[str]:
+    """What is typed, without empty lines."""
+    while True:
+        try:
+            line = input("> ") if interactive else sys.stdin.readline()
+        except EOFError:
+            print()
+            return
+        except KeyboardInterrupt:
+            if not interactive:
+                raise
+            print()
+            continue
+        if not interactive and not line:
+            return
+        if line.strip():
+            yield line.strip()
+
+
+def _carry_out(terminal: Terminal, line: str) -> None:
+    if not line.startswith("/"):
+        terminal.ask(line)
+        return
+    name, _, what = line[1:].partition(" ")
+    if name not in COMMANDS:
+        raise UserError(f"There is no command /{name}: /help tells them.")
+    COMMANDS[name][2](terminal, what.strip())

@@ -1,0 +1,80 @@
+"""What is asked of the chat's thread, and the answer that it is writing."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from app.protocol import Message
+from models.memory import MODEL, USER
+from models.sampling import PRESETS, Sampling
+
+FIGURES = ("node", "text", "activity", "operations", "energy_uj")
+"""Of a token, in messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a visitor asks, and how it is to be answered."""
+
+    text: str
+    sampling: Sampling = PRESETS["balanced"]
+    tokens: int = 200
+    """Length of the answer at most."""
+
+
+NOTHING = Prompt("")
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """Something to do in the chat's own thread."""
+
+    kind: str
+    number: int
+    prompt: Prompt = NOTHING
+    node: int | None = None
+    path: Path | None = None
+
+    @property
+    def asks(self) -> bool:
+        """Whether there is a visitor's turn to read."""
+        return self.kind in ("ask", "edit")
+
+
+@dataclass(slots=True)
+class Writing:
+    """The answer that is being written."""
+
+    wish: Wish
+    begun: float = field(default_factory=time.monotonic)
+    first_s: float = 0.0
+    """Seconds to the first token."""
+    pieces: list[Message] = field(default_factory=list)
+    """Tokens that were told."""
+    reason: str = ""
+    """Why it is over; empty while it is not."""
+    seconds: float = 0.0
+
+    @property
+    def sampling(self) -> Sampling:
+        """How its tokens are chosen."""
+        return self.wish.prompt.sampling
+
+    def done(self) -> Message:
+        """The message that it is over."""
+        said: Message = {"type": "chat", "event": "done", "id": self.wish.number, "reason": self.reason, "tokens": len(self.pieces)}
+        said |= {"seconds": round(self.seconds, 4), "first_token_ms": round(self.first_s * 1e3, 3)}
+        return said | {"seed": self.sampling.seed, "prompt": self.wish.prompt.text}
+
+    def after(self, turns: list[Message]) -> list[Message]:
+        """`turns`, which came before, and what has been written since."""
+        turns = [dict(turn) for turn in turns]
+        if self.wish.asks:
+            turns.append({"role": USER, "text": self.wish.prompt.text, "done": True, "reason": "", "pieces": []})
+        if not turns or turns[-1]["role"] == USER:
+            turns.append({"role": MODEL, "text": "", "pieces": []})
+        said = "".join(piece["text"] for piece in self.pieces)
+        told = [[piece[name] for name in FIGURES] for piece in self.pieces]
+        state = {"done": bool(self.reason), "reason": self.reason, "id": self.wish.number}
+        turns[-1] |= state | {"text": turns[-1]["text"] + said, "pieces": [*turns[-1]["pieces"], *told]}
+        return turns
