@@ -1,7 +1,7 @@
 """The vocabularies of others' language models: words of a corpus, byte pairs, characters. None of them is in a checkpoint.
 
 Every vocabulary is a list of byte strings, one a token, and a way from a text to tokens; what has been written so far is the bytes joined.
-They offer what `models.tokenizer.Tokenizer` offers to the chat, except speakers: these models know no turns. They go on with a text.
+They offer what conversation and chat ask of a vocabulary (`models.inference.Text`). These models know no speakers: they go on with a text.
 """
 
 import codecs
@@ -10,13 +10,12 @@ import json
 import re
 import tarfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
-from models.tokenizer import Stream
+from models import wikitext
+from models.inference import Doubt
+from models.tokenizer import RARE_PIECES, Stream
 
 END_OF_LINE, UNKNOWN = "<eos>", "<unk>"
 MAX_BYTES = 1 << 29
@@ -27,9 +26,7 @@ _SPLITS = (
     ("wiki.train.tokens", "wiki.valid.tokens", "wiki.test.tokens"),
     ("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt"),
 )
-_IDS = ("train.npy", "validate.npy", "test.npy", "type.info")
 _END_NAMES = ("<|endoftext|>", "<|end|>")
-_PARTS = re.compile(r"\w+|[^\w\s]")
 
 
 class Vocabulary(ABC):
@@ -51,6 +48,10 @@ class Vocabulary(ABC):
     @abstractmethod
     def prompt(self, text: str, first: bool) -> list[int]:
         """What to feed so that the model goes on with a visitor's `text`; `first` where it has read nothing yet. ValueError as above."""
+
+    @abstractmethod
+    def doubts(self, text: str) -> list[Doubt]:
+        """What the model can make little of in a visitor's `text`, in order."""
 
     def ends_turn(self, token: int) -> bool:
         """True where `token`, predicted, means that the text is over."""
@@ -80,17 +81,18 @@ class Words(Vocabulary):
 
     @classmethod
     def read(cls, corpus: Path) -> "Words":
-        """The vocabulary of the corpus in the folder (or .tar.gz) `corpus`, text or WikiText-2's ids; ValueError where there is none."""
-        if corpus.is_dir():
-            for names in _SPLITS:
-                if (corpus / names[0]).is_file():
-                    return cls(_first_appearance([_limited(corpus / name) for name in names]))
-            if (corpus / _IDS[0]).is_file():
-                return cls(_first_ids([_limited(corpus / name) for name in _IDS]))
-        elif corpus.name.endswith((".tar.gz", ".tgz")):
-            return cls(_first_ids(_unpacked(corpus)))
-        wanted = "; ".join(", ".join(names) for names in (*_SPLITS, _IDS))
-        raise ValueError(f"a corpus' folder holds one of these sets of files: {wanted}")
+        """The vocabulary of the corpus at `corpus`: a folder with its three texts, or WikiText-2 as ids (models/wikitext.py). OSError or
+        ValueError where there is none."""
+        for names in _SPLITS:
+            if (corpus / names[0]).is_file():
+                return cls(_first_appearance(_limited(corpus / name).decode("utf-8") for name in names))
+        if wikitext.is_here(corpus):
+            try:
+                return cls(_first_appearance(wikitext.read(corpus, part) for part in (wikitext.TRAIN, wikitext.VALIDATE, wikitext.TEST)))
+            except (tarfile.TarError, EOFError) as error:
+                raise ValueError(f"it is damaged ({error})") from None
+        wanted = "; ".join(", ".join(names) for names in _SPLITS)
+        raise ValueError(f"the folder of a corpus holds one of these sets of files: {wanted}; or WikiText-2 as ids")
 
     def encode(self, text: str) -> list[int]:
         """Words of every line, each line but the last followed by ``<eos>``."""
@@ -103,10 +105,19 @@ class Words(Vocabulary):
 
     def prompt(self, text: str, first: bool) -> list[int]:
         """A new line and the words of `text`; what is no word is taken apart at its punctuation before it is unknown."""
-        ids = [self._id(END_OF_LINE)]
-        for word in text.split():
-            ids += [self._id(part) for part in ([word] if word in self._ids else _PARTS.findall(word) or [word])]
-        return ids
+        return [self._id(END_OF_LINE), *(self._id(word) for word, _ in self._words(text))]
+
+    def doubts(self, text: str) -> list[Doubt]:
+        """Words that the corpus does not have."""
+        return [Doubt(place, place + len(word), "unknown", 1) for word, place in self._words(text) if word not in self._ids]
+
+    def _words(self, text: str) -> Iterator[tuple[str, int]]:
+        """The words of a visitor's `text` and where they begin."""
+        for match in re.finditer(r"\S+", text):
+            if match[0] in self._ids:
+                yield match[0], match.start()
+            else:
+                yield from ((part[0], match.start() + part.start()) for part in re.finditer(r"\w+|[^\w\s]", match[0]))
 
     def _id(self, word: str) -> int:
         found = self._ids.get(word, self._ids.get(UNKNOWN))
@@ -151,6 +162,11 @@ class Pieces(Vocabulary):
         """`text`, on a line of its own if something has been read before."""
         return self.encode(text if first else "\n" + text)
 
+    def doubts(self, text: str) -> list[Doubt]:
+        """Words that are spelled out in many pieces. Nothing is unknown to an encoding of bytes."""
+        counted = [(match, len(self.encode(" " + match[0]))) for match in re.finditer(r"\w+", text)]
+        return [Doubt(match.start(), match.end(), "rare", pieces) for match, pieces in counted if pieces >= RARE_PIECES]
+
 
 class Characters(Vocabulary):
     """Single characters, as the published BookCorpus SpikeGPT has them in ``vocab_book.json``."""
@@ -179,6 +195,10 @@ class Characters(Vocabulary):
         """`text`, on a line of its own if something has been read before and there are lines."""
         return self.encode(text if first or "\n" not in self._ids else "\n" + text)
 
+    def doubts(self, text: str) -> list[Doubt]:
+        """Characters that there are not."""
+        return [Doubt(place, place + 1, "unknown", 0) for place, character in enumerate(text) if character not in self._ids]
+
 
 def read(path: Path) -> Vocabulary:
     """The vocabulary at `path`: a corpus (folder or .tar.gz) or a JSON file. ValueError with the reason where it is none of these."""
@@ -192,34 +212,13 @@ def read(path: Path) -> Vocabulary:
         raise ValueError("it is nested too deeply") from None
 
 
-def _first_appearance(texts: Sequence[bytes]) -> list[str]:
+def _first_appearance(texts: Iterable[str]) -> list[str]:
     """Words of `texts` in order of first appearance, each line's end a word too."""
     words: dict[str, None] = {}
     for text in texts:
-        for line in io.StringIO(text.decode("utf-8"), newline=None):
+        for line in io.StringIO(text, newline=None):
             words |= dict.fromkeys([*line.split(), END_OF_LINE])
     return list(words)
-
-
-def _first_ids(files: Sequence[bytes]) -> list[str]:
-    """Words of a corpus given as ids and names, in order of first appearance; names that never appear are left out."""
-    ids = np.concatenate([_numbers(contents) for contents in files[:-1]])
-    names = files[-1].decode("utf-8").split("\n")
-    seen, first = np.unique(ids, return_index=True)
-    if not len(seen) or seen[0] < 0 or seen[-1] >= len(names):
-        raise ValueError(f"its ids are not those of {_IDS[-1]}")
-    return [names[index] for index in seen[np.argsort(first)]]
-
-
-def _numbers(contents: bytes) -> npt.NDArray[np.int64]:
-    """The ids in an .npy file's `contents`; its header is not believed."""
-    file = io.BytesIO(contents)
-    if np.lib.format.read_magic(file) != (1, 0):
-        raise ValueError("it is no list of ids")
-    shape, _, dtype = np.lib.format.read_array_header_1_0(file)
-    if len(shape) != 1 or dtype.kind not in "iu" or shape[0] * dtype.itemsize != len(contents) - file.tell():
-        raise ValueError("it is no list of ids, or damaged")
-    return np.frombuffer(contents, dtype, offset=file.tell()).astype(np.int64)
 
 
 def _limited(path: Path) -> bytes:
@@ -229,24 +228,6 @@ def _limited(path: Path) -> bytes:
     if len(contents) > MAX_BYTES:
         raise ValueError(f"{path.name} is larger than {MAX_BYTES >> 20} MB")
     return contents
-
-
-def _unpacked(archive: Path) -> list[bytes]:
-    """WikiText-2's ids and names, from wherever in `archive` they lie."""
-    found: dict[str, bytes] = {}
-    try:
-        with tarfile.open(archive, "r:gz") as members:
-            for member in members:
-                name = Path(member.name).name
-                if name in _IDS and member.isfile() and (file := members.extractfile(member)):
-                    if member.size > MAX_BYTES:
-                        raise ValueError(f"{name} is larger than {MAX_BYTES >> 20} MB")
-                    found[name] = file.read()
-    except (tarfile.TarError, EOFError) as error:
-        raise ValueError(f"it is damaged ({error})") from None
-    if missing := set(_IDS) - found.keys():
-        raise ValueError(f"it holds no {' and no '.join(sorted(missing))}")
-    return [found[name] for name in _IDS]
 
 
 def _bytes_of_letters() -> dict[str, int]:

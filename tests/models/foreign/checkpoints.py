@@ -62,7 +62,7 @@ def evnn(vocabulary: int = 40, width: int = 12, hidden: tuple[int, ...] = (20, 1
 def save(arrays: Arrays, path: Path, dtype: torch.dtype = torch.float32, **more: Any) -> Path:
     """`path`, with `arrays` as torch writes a state_dict; EvNN's embedding and read-out share their numbers, as there."""
     tensors = {name: torch.from_numpy(value).to(dtype) for name, value in arrays.items()}
-    if "decoder.decoder.weight" in arrays and arrays["decoder.decoder.weight"] is arrays["embeddings.weight"]:
+    if (tied := arrays.get("decoder.decoder.weight")) is not None and tied is arrays.get("embeddings.weight"):
         tensors["decoder.decoder.weight"] = tensors["embeddings.weight"]
     torch.save(tensors | more, path)
     return path
