@@ -11,9 +11,10 @@ from pipeline.simulator.gestures import GESTURES
 from pipeline.simulator.noise import Noise, NoiseBlock
 from pipeline.simulator.presets import PRESETS
 from pipeline.simulator.ranges import Preset
+from pipeline.simulator.readout import STEP_US
 from pipeline.simulator.render import LIGHT, Canvas, Float32, Int64, image_of, new_canvas
 from pipeline.simulator.scene import Appearance, draw_appearance, draw_lights, draw_thing_appearance
-from pipeline.simulator.sensor import STEP_US, View, draw_pixels, light_tables, run_steps, settle
+from pipeline.simulator.sensor import View, draw_pixels, light_tables, run_steps, settle
 from pipeline.simulator.things import THINGS, Things, draw_things
 
 KINDS = (*GESTURES, IDLE, THINGS)

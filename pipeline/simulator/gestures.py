@@ -37,6 +37,9 @@ GESTURES: tuple[str, ...] = (
 WAVE_LIMIT = 1.25
 """Largest angle of a waving forearm from the vertical, radians: the hand stays above the elbow."""
 
+LEAST_WAVE = 0.4
+"""Forearm and wrist together swing at least this far to either side, radians."""
+
 ArmFunction = Callable[[Array, Array], ArmPath]
 """(time in s (n,), phase in rad (n,)) -> path of one arm."""
 
@@ -150,12 +153,16 @@ def clap(draw: Draw, body: Body, ranges: MotionRanges) -> Performance:
 
 
 def wave(draw: Draw, body: Body, ranges: MotionRanges, side: int) -> Performance:
-    """The raised forearm swings about the elbow, the open hand always above it and following a little late."""
+    """The raised forearm swings about the elbow, the open hand always above it and following a little late.
+
+    Who hardly moves the forearm waves from the wrist (radial and ulnar deviation reach 0.35 and 0.5 rad from the middle).
+    """
     tempo = draw_tempo(draw, ranges.wave_rate, ranges)
     out, forward = draw.between(ranges.wave_elbow_out), draw.between(ranges.wave_elbow_forward)
-    swing, lean = draw.between(ranges.wave_swing), draw.between((0.0, 0.4))
+    swing, lean = draw.log_between(ranges.wave_swing), draw.between((0.0, 0.4))
     offset = np.clip(draw.between(ranges.wave_offset), swing - WAVE_LIMIT, WAVE_LIMIT - swing)
     flick, lag, elbow_move = draw.between(ranges.wave_wrist), draw.between((0.2, 1.0)), draw.between(ranges.wave_elbow_move)
+    flick = max(flick, LEAST_WAVE - swing)
     direction = np.array([OUT[side] * np.sin(out), 0.9 * np.cos(out), forward])
     elbow_rest = body.shoulder[side] + body.upper_arm * direction / np.sqrt(np.sum(direction**2))
 

@@ -103,6 +103,10 @@ class SensorRanges:
     hot_share: Range
     """Share of this noise that comes from the hot pixels."""
     hot_pixels: Range
+    rebounding: float
+    """Probability that the pixels answer events with one of the other polarity and are then silent for long, as a real DVS128's do."""
+    rebound: Range
+    """Share of events that are answered so, where any are."""
     echo: Range
     """Share of OFF events that the read-out sends twice, 1 us apart, as a real DVS128 does."""
 

@@ -14,13 +14,12 @@ Per pixel, with L = ln(I + 0.02):
 - within a step v is taken as linear, and each crossing of the remembered level + theta_on or - theta_off is an event at its moment;
 - shot noise and hot pixels: a Poisson process over all pixels, drawn beforehand (`pipeline.simulator.noise`);
 - lamps on alternating current: log intensity changes by depth x wave(t) (`pipeline.simulator.scene`), everywhere or where a lamp is seen;
-- echoes: a real DVS128 sends a share of its OFF events twice, 1 us apart (13 to 14 % of all events of the recordings at hand). Which ones
-  follows from a hash of moment and place, so that it does not depend on how time is cut.
+- what a real DVS128's read-out adds: rebounds and echoes (`pipeline.simulator.readout`).
 
 Only tiles in which something was painted, the photoreceptor has not settled, a pixel is in its refractory time, or a leak event is due are
 visited. Events of a step are then put in order of time by counting.
 
-numba keys its cache of `run_steps` on this file alone: after a change to what it calls in `pipeline.simulator.render`, this file has to be
+numba keys its cache of `run_steps` on this file alone: after a change to what it calls in `render` and `readout`, this file has to be
 touched, or the old code goes on running.
 """
 
@@ -32,6 +31,7 @@ from numba import njit
 
 from pipeline.simulator.draw import Draw
 from pipeline.simulator.ranges import SensorRanges
+from pipeline.simulator.readout import STEP_US, echo, rebound, write
 from pipeline.simulator.render import (
     AT_FLICKER,
     AT_GAIN,
@@ -68,13 +68,13 @@ from pipeline.simulator.render import (
 )
 
 _ONE = np.uint64(1)
-STEP_US = 2000
-"""Time step of picture and pixels: 500 Hz."""
 SETTLED = np.float32(1e-3)
 """A photoreceptor this near to its target (log units) has arrived."""
 DARK_OFFSET = 0.02
 DARK_CURRENT = 0.3
 REFERENCE_LIGHT = 0.7
+REBOUND_REFRACTORY = (6e-3, 15e-3)
+"""Refractory time of a sensor that rebounds, s: longer than any rebound takes."""
 BRIGHT_NOISE = 0.25
 """Shot noise of a bright pixel (intensity 1), share of a dark one's: v2e's factor."""
 ROOM_PER_PIXEL = 10
@@ -121,8 +121,14 @@ class Pixels(NamedTuple):
     """(T,) a flickering lamp is in the tile or lights it."""
     mains: float
     """Depth of the flicker of all light, log units."""
+    rebound: float
+    """Share of events that are answered by one of the other polarity."""
     echo: float
     """Share of OFF events that are sent twice."""
+    pending: npt.NDArray[np.int64]
+    """(room, 3) rebounds of later steps: moment in us, tile * 64 + pixel, polarity."""
+    waiting: Int64
+    """(1,) how many there are."""
     batch: Int32
     """(room, 3) the events of one step: us since it began, tile * 64 + pixel, polarity."""
     slots: Int32
@@ -142,7 +148,10 @@ def draw_pixels(draw: Draw, ranges: SensorRanges, canvas: Canvas, mains: float =
     `mains`: depth of the flicker of all light, log units.
     """
     theta, excess, mismatch = draw.log_between(ranges.threshold), draw.between(ranges.on_excess), draw.between(ranges.mismatch)
-    refractory, leak_rate, echo = draw.log_between(ranges.refractory), draw.between(ranges.leak), draw.between(ranges.echo)
+    refractory, leak_rate, doubled = draw.log_between(ranges.refractory), draw.between(ranges.leak), draw.between(ranges.echo)
+    answered = 0.0
+    if draw.chance(ranges.rebounding):
+        refractory, answered = draw.between(REBOUND_REFRACTORY), draw.between(ranges.rebound)
     tiles = len(canvas.planes)
     shape = (tiles, TILE_PIXELS)
     factors = np.clip(1.0 + mismatch * draw.generator.standard_normal((2, *shape)), 0.3, 3.0)
@@ -162,7 +171,10 @@ def draw_pixels(draw: Draw, ranges: SensorRanges, canvas: Canvas, mains: float =
         busy=np.ones(tiles, np.uint8),
         lit=np.full(tiles, 1, np.uint8) if mains > 0.0 else np.any(canvas.planes[:, LAMP] > 0.0, axis=1).astype(np.uint8),
         mains=mains,
-        echo=echo,
+        rebound=answered,
+        echo=doubled,
+        pending=np.empty((tiles * TILE_PIXELS * ROOM_PER_PIXEL, 3), np.int64),
+        waiting=np.zeros(1, np.int64),
         batch=np.empty((tiles * TILE_PIXELS * ROOM_PER_PIXEL, 3), np.int32),
         slots=np.zeros(STEP_US + 1, np.int32),
     )
@@ -228,13 +240,15 @@ def run_steps(
                 batch[count, 0], batch[count, 1], batch[count, 2] = int(moment - t0), where, polarity
                 count += 1
             upcoming += 1
-        count = _echo(batch, count, t0, pixels.echo)
+        if pixels.rebound > 0.0:
+            count = rebound(batch, count, t0, pixels.rebound, pixels.pending, pixels.waiting)
+        count = echo(batch, count, t0, pixels.echo)
         if written + count > out.shape[0]:
             larger = np.empty(2 * (written + count), out.dtype)
             larger[:written] = out[:written]
             out = larger
         if count > 0:
-            _write(batch, slots, count, t0, out, written, columns)
+            write(batch, slots, count, t0, out, written, columns)
         written += count
     return out[:written]
 
@@ -376,36 +390,3 @@ def _noise_fires(
     planes[k, LEVEL, i] = planes[k, PHOTO, i] + leak * moment
     busy[k] = 1
     return True
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _echo(batch: Int32, count: int, t0: int, share: float) -> int:
-    """Repeat a share of the OFF events of the batch 1 us later (inside the step); returns the new number of events."""
-    limit = int(share * 65536.0)
-    for n in range(count):
-        if batch[n, 2] == 0 and count < batch.shape[0]:
-            mixed = ((t0 + batch[n, 0]) * 40503 + batch[n, 1] * 2654435761) & 0xFFFFFFFF
-            mixed = ((mixed ^ mixed >> 15) * 2246822519) & 0xFFFFFFFF
-            if (mixed >> 13 & 65535) < limit:
-                batch[count, 0], batch[count, 1], batch[count, 2] = min(batch[n, 0] + 1, STEP_US - 1), batch[n, 1], 0
-                count += 1
-    return count
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _write(batch: Int32, slots: Int32, count: int, t0: int, out: npt.NDArray[np.void], written: int, columns: int) -> None:
-    """Counting sort by time (stable) into the output."""
-    for n in range(slots.shape[0]):
-        slots[n] = 0
-    for n in range(count):
-        slots[batch[n, 0] + 1] += 1
-    for n in range(1, slots.shape[0]):
-        slots[n] += slots[n - 1]
-    for n in range(count):
-        row = written + slots[batch[n, 0]]
-        slots[batch[n, 0]] += 1
-        k, i = batch[n, 1] // TILE_PIXELS, batch[n, 1] % TILE_PIXELS
-        out[row].timestamp = t0 + batch[n, 0]
-        out[row].x = (k % columns) * TILE + i % TILE
-        out[row].y = (k // columns) * TILE + i // TILE
-        out[row].polarity = batch[n, 2]

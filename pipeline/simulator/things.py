@@ -1,4 +1,4 @@
-"""Things that are no person: boxes, rods, balls, a pendulum, a mouse on a table, a fan, leaves, a curtain, a moving camera, or nothing.
+"""Things that are no person: boxes, rods, balls, a pendulum, a mouse on a table, a fan, leaves, a curtain, what trembles, or nothing.
 
 They are what a camera sees that was left on: a colleague carries a box past, someone waves a rod whose hand is hardly seen, a door opens,
 the tripod is pushed. Sizes and speeds are physical (metres, m/s, gravity); how large that is in the picture follows from the drawn
@@ -240,6 +240,37 @@ def _door(draw: Draw, half: float) -> Things:
     return Things((bar(place, lambda t: np.full(len(t), 0.5 * np.pi + tilt), 3.0 * half, 2.0 * half, flat=True),))
 
 
+def _trembling(draw: Draw, half: float) -> Things:
+    """A thing that trembles on its spot: put on a machine, pushed, or before a camera that shakes, without which a DVS sees no still thing.
+
+    Boxes, discs, mugs and the like: one outline, and inside it edges, buttons or holes that tremble with it.
+    """
+    size, spot = draw.log_between((0.08, 0.45)) * half, _within(draw, half, 0.6)
+    way, rock = draw.angle(), draw.choice((0.0, draw.between((0.02, 0.3))))
+    rates, shifts = draw.log_between((1.0, 10.0)) * np.array([1.0, draw.between((1.1, 2.7))]), draw.generator.uniform(0.0, 2.0 * np.pi, 2)
+    weights = draw.log_between((0.02, 0.25)) * half * np.array([1.0, draw.between((0.0, 0.5))])
+    drift, tilt = draw.generator.uniform(-0.05, 0.05, 2) * half, draw.angle()
+
+    def shake(t: Array) -> Array:
+        return np.asarray(np.sum(weights * np.sin(2.0 * np.pi * rates * t[:, None] + shifts), axis=1))
+
+    def part(aside: Array, length: float, radius: float, flat: bool) -> Part:
+        def place(t: Array) -> Array:
+            way_now = shake(t)[:, None] * np.array([np.cos(way), np.sin(way)])
+            return spot + aside + way_now + drift * t[:, None]
+
+        return bar(place, lambda t: tilt + rock * shake(t) / weights[0], length, radius, flat)
+
+    slim, flat = draw.between((0.4, 1.0)), draw.chance(0.5)
+    wide = size * slim
+    inner = [
+        part(draw.generator.uniform(-0.5, 0.5, 2) * wide, draw.between((0.05, 0.5)) * size, draw.between((0.03, 0.3)) * wide, flat)
+        for _ in range(draw.choice((0, 1, 2, 4)))
+    ]
+    outline = part(np.zeros(2), size if flat else size * (1.05 - slim), wide, flat)
+    return Things((*inner, outline))
+
+
 NOTHING = Part(lambda t: (np.full((len(t), 2), -1e3), np.full((len(t), 2), -1e3)), (1e-3, 1e-3))
 
 
@@ -263,5 +294,5 @@ def _camera(draw: Draw, half: float) -> Things:
     return Things((NOTHING,), pan)
 
 
-_FAMILY = (_box, _box, _rod, _rod, _ball, _pendulum, _mouse, _fan, _leaves, _door, _nothing, _camera)
+_FAMILY = (_box, _box, _rod, _rod, _ball, _pendulum, _mouse, _fan, _leaves, _door, _nothing, _camera, *[_trembling] * 3)
 """Scenes, each as likely."""

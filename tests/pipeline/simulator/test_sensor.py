@@ -1,6 +1,7 @@
 """The pixel model and the painter, on scenes whose answer is known."""
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from pipeline.events import EVENT_DTYPE, Events
@@ -9,9 +10,10 @@ from pipeline.simulator.draw import Draw, Stream
 from pipeline.simulator.noise import Noise
 from pipeline.simulator.presets import WIDE
 from pipeline.simulator.ranges import SensorRanges
+from pipeline.simulator.readout import REBOUND_US, STEP_US
 from pipeline.simulator.render import LEVEL, LIGHT, PHOTO, TILE_PIXELS, Canvas, Float32, image_of, new_canvas
 from pipeline.simulator.scene import TEXTURE_ACROSS, TEXTURE_ALONG, Lights
-from pipeline.simulator.sensor import STEP_US, Pixels, View, draw_pixels, light_tables, run_steps, settle
+from pipeline.simulator.sensor import Pixels, View, draw_pixels, light_tables, run_steps, settle
 
 DARK, BRIGHT = 0.2, 0.6
 AWAY, OVER = (-900.0, 8.0, 40.0, -900.0, 8.0, 40.0), (8.0, 8.0, 40.0, 8.1, 8.0, 40.0)
@@ -31,6 +33,7 @@ def ideal(
     leak: float = 0.0,
     time_constant: float = 1e-6,
     echo: float = 0.0,
+    rebound: float = 0.0,
     mains: float = 0.0,
     lamps: Float32 | None = None,
 ) -> tuple[Canvas, Pixels]:
@@ -39,7 +42,8 @@ def ideal(
     canvas = new_canvas(np.full((16, 16), DARK, np.float32), surfaces, light_tables(time_constant), lamps)
     exactly = (threshold, threshold)
     none = (0.0, 0.0)
-    ranges = SensorRanges(exactly, none, none, (1e-3, 1e-3), (refractory, refractory), (leak, leak), none, none, none, (echo, echo))
+    read_out = 1.0 if rebound else 0.0, (rebound, rebound), (echo, echo)
+    ranges = SensorRanges(exactly, none, none, (1e-3, 1e-3), (refractory, refractory), (leak, leak), none, none, none, *read_out)
     pixels = draw_pixels(Draw(1, Stream.SENSOR), ranges, canvas, mains)
     settle(canvas, pixels, view([AWAY]))
     canvas.planes[:, LEVEL] = canvas.planes[:, PHOTO]
@@ -105,7 +109,9 @@ def test_what_was_painted_piece_by_piece_equals_the_whole_picture() -> None:
 
 
 def test_noise_has_the_rate_and_the_hot_pixels_drawn() -> None:
-    ranges = SensorRanges((0.2, 0.2), (0, 0), (0, 0), (1e-3, 1e-3), (1e-3, 1e-3), (0, 0), (0.2, 0.2), (0.4, 0.4), (20, 20), (0, 0))
+    ranges = SensorRanges(
+        (0.2, 0.2), (0, 0), (0, 0), (1e-3, 1e-3), (1e-3, 1e-3), (0, 0), (0.2, 0.2), (0.4, 0.4), (20, 20), 0.0, (0, 0), (0, 0)
+    )
     noise = Noise(Draw(3, Stream.SENSOR), Draw(3, Stream.NOISE), ranges, 128, 128)
     moments, places, marks = noise.block(1_000_000, 4_000_000)
     assert len(moments) == pytest.approx(0.2 * 128 * 128 * 4, rel=0.05)
@@ -162,6 +168,34 @@ def test_the_share_of_off_events_drawn_comes_twice_a_microsecond_apart() -> None
     order = np.lexsort((down["timestamp"], places))
     gaps = np.diff(down["timestamp"][order])[np.diff(places[order]) == 0]
     assert np.sum(gaps <= 1) == len(down) - single
+
+
+def gaps_at_a_pixel(events: Events) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.bool_]]:
+    """Times between successive events of a pixel, and whether they have the same polarity."""
+    places = events["y"].astype(int) * 16 + events["x"]
+    order = np.lexsort((events["timestamp"], places))
+    same_pixel = np.diff(places[order]) == 0
+    return np.diff(events["timestamp"][order])[same_pixel], (np.diff(events["polarity"][order]) == 0)[same_pixel]
+
+
+def test_the_share_of_events_drawn_is_answered_by_the_other_polarity_within_3_ms_and_then_the_pixel_is_silent() -> None:
+    canvas, pixels = ideal(rebound=0.75)
+    poses = [OVER] * 10 + [AWAY] * 10
+    events = run(canvas, pixels, poses * 3)
+    gaps, same = gaps_at_a_pixel(events)
+    near = gaps <= REBOUND_US[1]
+    assert not np.any(same[near]) and gaps[near].min() >= REBOUND_US[0]
+    assert near.sum() == pytest.approx(0.75 * (len(events) - near.sum()), rel=0.1)
+    assert gaps[~near].min() >= 6000 - REBOUND_US[1]
+    assert np.all(np.diff(events["timestamp"]) >= 0)
+
+
+def test_rebounds_do_not_depend_on_how_time_is_cut() -> None:
+    poses = [OVER] * 6 + [AWAY] * 6
+    whole = run(*ideal(rebound=0.6), poses)
+    canvas, pixels = ideal(rebound=0.6)
+    parts = [run(canvas, pixels, poses[n : n + 1], n * STEP_US).copy() for n in range(12)]
+    np.testing.assert_array_equal(whole, np.concatenate(parts))
 
 
 def test_a_rectangle_has_corners_and_a_capsule_has_none() -> None:
