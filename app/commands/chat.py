@@ -5,7 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from app.commands.common import MAX_WHOLE, add_json, add_runtime, real, seed, whole
+from app.commands.common import MAX_WHOLE, VOCABULARY, add_json, add_runtime, real, seed, whole
 from pipeline.errors import USAGE, UserError
 
 PRESETS = ("exact", "careful", "balanced", "lively")
@@ -27,7 +27,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--repetition-penalty", type=real(1, 100), metavar="X", help="make tokens that were there before less likely; 1 is off"
     )
     parser.add_argument("--check", action="store_true", help="let the host answer beside the chip, and say where the two differ")
-    parser.add_argument("--language-weights", type=Path, metavar="FILE", help="language weights (default: the bundled ones)")
+    what = "language weights (default: the bundled ones), or a checkpoint of EvNN or SpikeGPT"
+    parser.add_argument("--weights", "--language-weights", type=Path, metavar="FILE", help=what)
+    parser.add_argument("--vocabulary", type=Path, metavar="PATH", help=VOCABULARY)
     add_runtime(parser)
     add_json(parser)
 
@@ -35,8 +37,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Talk until the input ends, or answer the prompts."""
     from app.commands.terminal import Settings, Terminal, talk
+    from app.engine import partner
     from app.engine.chat import MAX_TOKENS
-    from app.engine.models import Models
     from models.sampling import PRESETS as presets
 
     if arguments.tokens > MAX_TOKENS:  # known only here: the module that says it takes a second to load
@@ -46,10 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError("The prompt is empty: say something in --prompt.", USAGE)
     changes = {name: value for name in RULES if (value := getattr(arguments, name)) is not None}
     settings = Settings(replace(presets[arguments.preset], seed=arguments.seed, **changes), arguments.tokens)
-    models = Models(language=arguments.language_weights)
-    runtime = models.runtime(arguments.runtime)
+    other = partner.choose(arguments.weights, arguments.vocabulary, arguments.runtime)
     try:
-        with Terminal(runtime, models, settings, arguments.json) as terminal:
+        with Terminal(other, settings, arguments.json) as terminal:
             if arguments.check:
                 terminal.check()
             for text in prompts:
@@ -57,5 +58,5 @@ def run(arguments: argparse.Namespace) -> int:
             if not prompts:
                 talk(terminal, interactive=sys.stdin.isatty() and not arguments.json)
     finally:
-        runtime.close()
+        other.close()
     return 0

@@ -23,6 +23,8 @@ USB = Path("/sys/bus/usb/devices")
 MAX_SECONDS = 10_000_000.0
 """Longest --duration: 115 days, well inside what the time stamps hold."""
 MAX_WHOLE = (1 << 63) - 1
+VOCABULARY = "what a checkpoint of others lacks: EvNN's corpus (a folder), SpikeGPT's tokenizer (a .json)"
+"""What --vocabulary means."""
 
 
 def add_source(parser: argparse.ArgumentParser, required: bool = True) -> None:

@@ -17,10 +17,9 @@ from typing import Any
 from app.commands.common import json_line
 from app.engine import chat as engine
 from app.engine.export import NAMES
-from app.engine.models import Models
+from app.engine.partner import Partner
 from app.engine.wishes import Prompt
 from app.protocol import Message
-from models.chip.runtime import Runtime
 from models.sampling import PRESETS, Sampling
 from pipeline.errors import UserError
 
@@ -60,7 +59,7 @@ class Settings:
 class Terminal:
     """A chat whose answers go to stdout, and whose notices go to stderr. A context manager."""
 
-    def __init__(self, runtime: Runtime, models: Models, settings: Settings, as_json: bool) -> None:
+    def __init__(self, partner: Partner, settings: Settings, as_json: bool) -> None:
         """UserError where the model's tokenizer cannot be used."""
         self.settings = settings
         self.interactive = False
@@ -68,9 +67,9 @@ class Terminal:
         """The tree of branches, after the last thing that was done."""
         self.turns: list[Message] = []
         """The conversation, likewise."""
-        self._runtime, self._models, self._as_json = runtime, models, as_json
+        self._partner, self._as_json = partner, as_json
         self._messages: queue.SimpleQueue[Message | BaseException] = queue.SimpleQueue()
-        self.chat = engine.on_runtime(runtime, models, self._messages.put, self._messages.put)
+        self.chat = partner.chat(self._messages.put, self._messages.put)
         self._done: Message = {}
 
     def __enter__(self) -> "Terminal":
@@ -162,9 +161,9 @@ class Terminal:
         done, answer = self._done, next((turn["text"] for turn in reversed(self.turns) if turn["role"] == "model"), "")
         speed = round(done["tokens"] / done["seconds"], 1) if done["seconds"] else 0.0
         if self._as_json:
-            said: Message = {"type": "answer", "prompt": text, "text": answer.strip(), "runtime": self._runtime.backend}
+            said: Message = {"type": "answer", "prompt": text, "text": answer.strip(), "runtime": self._partner.backend()}
             said |= {name: done[name] for name in ("tokens", "seconds", "first_token_ms", "reason", "seed", "host")}
-            json_line(said | {"tokens_per_s": speed, "memory_age": self.chat.memory_age}, self._models.language_id)
+            json_line(said | {"tokens_per_s": speed, "memory_age": self.chat.memory_age}, self._partner.identity)
             return
         print(flush=True)
         if (host := done["host"]) and host["difference"] is not None:

@@ -16,6 +16,7 @@ from app.cli import run_command
 from app.commands import chat as chat_command
 from app.commands.common import DEMO, stop_on_signals
 from app.commands.terminal import Settings, Terminal, _carry_out
+from app.engine import partner
 from app.engine.models import Models
 from models.chip.runtime import Runtime
 from models.sampling import PRESETS, Sampling
@@ -242,7 +243,10 @@ def test_commands_of_a_chat_move_the_conversation(tmp_path: Path) -> None:
     ],
 )
 def test_a_command_of_a_chat_that_makes_no_sense_is_one_sentence(line: str, sentence: str, runtime: Runtime) -> None:
-    with Terminal(runtime, Models(), Settings(Sampling(), 5), False) as one, pytest.raises(UserError, match=re.escape(sentence)):
+    with (
+        Terminal(partner.own(Models(), runtime), Settings(Sampling(), 5), False) as one,
+        pytest.raises(UserError, match=re.escape(sentence)),
+    ):
         _carry_out(one, line)
 
 
