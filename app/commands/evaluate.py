@@ -27,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = "a text (.txt, .txt.gz), or WikiText-2 as ids (a folder or .tar.gz)"
     language.add_argument("--data", type=Path, required=True, metavar="PATH", help=what)
     language.add_argument("--tokens", type=whole(2, MAX_WHOLE), metavar="N", help="read only this many tokens (default: all)")
+    language.add_argument("--part", choices=("test", "validate"), default="test", help="of WikiText-2 (default: test)")
+    language.add_argument("--cache", action="store_true", help="say too what a continuous cache beside the network would make of it")
     language.add_argument("--weights", type=Path, metavar="FILE", help="language weights (default: the bundled ones)")
     for chosen in (gesture, language):
         add_runtime(chosen)
@@ -66,7 +68,9 @@ def _gesture(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, s
 def _language(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, str], str]:
     from app.engine.models import Models
     from app.evaluation import language
+    from app.evaluation.cache import Settings
 
     models = Models(language=arguments.weights)
-    said = language.evaluate(models, arguments.data, arguments.runtime, arguments.tokens)
+    cache = Settings() if arguments.cache else None
+    said = language.evaluate(models, arguments.data, arguments.runtime, arguments.tokens, arguments.part, cache)
     return said, models.language_id, language.readable(said)

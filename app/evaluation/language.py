@@ -4,32 +4,89 @@ Perplexity per word is exp of the text's total negative log-likelihood divided b
 of line a line), however many tokens the vocabulary cuts it into: only so do models with different vocabularies compare. For WikiText-2 that
 is the count of the standard, which writes `<eos>` at each end of line and counts it: 245,569 for the test set. A text begins after the
 marker that opens a conversation, from which its first token is predicted; the speakers' markers of a conversation are words as well.
+
+Beside it stands what the chip does for it: the share of units that fire, weights that are left, synaptic operations a token, PEs and bytes.
 """
 
-import gzip
-import io
 import math
 import tarfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from app.engine.models import Models
+from app.evaluation.cache import Cache, Settings
 from app.progress import progress
+from models import wikitext
+from models.chip import firmware, placement
+from models.chip.program import EVENT_BITS, Program
 from models.tokenizer import BOT, END, USER, Tokenizer, conversations
 from pipeline.errors import UserError
 
-MAX_BYTES = 1 << 28
-IDS, NAMES = "test.npy", "type.info"
-"""The members of WikiText-2 as ids: the test set, and the word of each id, one a line."""
-END_OF_LINE = "<eos>"
+PARTS = {"test": wikitext.TEST, "validate": wikitext.VALIDATE}
+"""Of WikiText-2."""
 
 
-def evaluate(models: Models, data: Path, backend: str = "auto", limit: int | None = None) -> dict[str, Any]:
-    """The fields that `egret evaluate language --json` prints, for the text at `data`, reading at most `limit` tokens (2 or more)."""
-    text = read(data)
+class Listener:
+    """Adds up how much a text surprises a network. The text may come in pieces: the state is carried from each to the next."""
+
+    def __init__(self, network: Any, cache: Settings | None = None) -> None:
+        """From the network's state as it is; a `cache` is asked, too."""
+        self._network, self._logits = network, None
+        self._cache = Cache(network.program.hidden[-1], cache) if cache else None
+        self._operations = 0
+        self.tokens = 0
+        """Tokens that were predicted: all but the first."""
+        self.nats = self.nats_with_cache = 0.0
+        self._activity = 0.0
+
+    def hear(self, tokens: Iterable[int]) -> None:
+        """Go on with `tokens`."""
+        begun = self._network.operations
+        for token in tokens:
+            if self._logits is not None:
+                self._score(self._logits, token)
+            self._logits = self._network.step(token)
+        self._operations += self._network.operations - begun
+
+    def _score(self, logits: "np.ndarray[Any, Any]", following: int) -> None:
+        wide = logits.astype(np.float64)
+        top = wide.max()
+        nats = float(top + math.log(np.exp(wide - top).sum()) - wide[following])
+        self.tokens += 1
+        self.nats += nats
+        self._activity += float(np.mean(self._network.activity))
+        if self._cache is not None:
+            output = self._network.state.y[-1].astype(np.float32) / (1 << EVENT_BITS)
+            self.nats_with_cache -= math.log(self._cache.mixed(output, following, math.exp(-nats)))
+
+    @property
+    def activity(self) -> float:
+        """Share of units that fired, the mean of layers and steps."""
+        return self._activity / self.tokens
+
+    @property
+    def operations(self) -> float:
+        """Synaptic operations a token."""
+        return self._operations / (self.tokens + 1)
+
+
+def evaluate(
+    models: Models,
+    data: Path,
+    backend: str = "auto",
+    limit: int | None = None,
+    part: str = "test",
+    cache: Settings | None = None,
+) -> dict[str, Any]:
+    """The fields that `egret evaluate language --json` prints, for the text at `data`, reading at most `limit` tokens (2 or more).
+
+    `part` is the part of WikiText-2. With a `cache` the perplexity with it is a field of its own.
+    """
+    text = read(data, part)
     runtime = models.runtime(backend)
     network = runtime.language
     network.reset()
@@ -39,83 +96,50 @@ def evaluate(models: Models, data: Path, backend: str = "auto", limit: int | Non
     if len(tokens) < 2 or not words:
         raise UserError("The text is too short to measure: name one of at least a few words.")
     begun = time.monotonic()
-    surprise = activity = 0.0
-    for token, following in zip(progress(tokens[:-1], "reading", unit=" tokens"), tokens[1:], strict=True):
-        logits = network.step(token).astype(np.float64)
-        top = logits.max()
-        surprise += top + math.log(np.exp(logits - top).sum()) - logits[following]
-        activity += float(np.mean(network.activity))
-    scored = len(tokens) - 1
+    listener = Listener(network, cache)
+    listener.hear(progress(tokens, "reading", unit=" tokens"))
     seconds = time.monotonic() - begun
+    with_cache = {"perplexity_cache": math.exp(listener.nats_with_cache / words)} if cache else {}
     return {
         "data": str(data),
-        "tokens": scored,
+        "tokens": listener.tokens,
         "words": words,
-        "perplexity": float(np.exp(surprise / words)),
-        "perplexity_token": math.exp(surprise / scored),
-        "activity": round(activity / scored, 4),
-        "tokens_per_s": round(scored / seconds, 1),
+        "perplexity": math.exp(listener.nats / words),
+        "perplexity_token": math.exp(listener.nats / listener.tokens),
+        **with_cache,
+        "activity": round(listener.activity, 4),
+        "operations": round(listener.operations),
+        **on_the_chip(network.program),
+        "tokens_per_s": round(len(tokens) / seconds, 1),
         "runtime": runtime.backend,
     }
 
 
-def read(data: Path) -> str:
-    """The text at `data`: a file, or WikiText-2 as ids in a folder or a .tar.gz. UserError if there is none."""
+def on_the_chip(program: Program) -> dict[str, Any]:
+    """Weights and density of the layers, and what the network takes of a chip of its own; 0 PEs and bytes where it does not fit."""
+    matrices = [matrix for layer in program.layers for matrix in (layer.wx, layer.wh)]
+    kept, size = sum(int(np.count_nonzero(matrix)) for matrix in matrices), sum(matrix.size for matrix in matrices)
     try:
-        if data.is_dir():
-            return _words_of_ids(_limited(data / IDS), _limited(data / NAMES))
-        if data.name.endswith((".tar.gz", ".tgz")):
-            return _words_of_ids(*_unpacked(data))
-        return _limited(data).decode("utf-8")
+        elements = placement.place([program], firmware.image()).elements
+    except UserError:
+        elements = ()
+    return {
+        "weights": kept,
+        "density": round(kept / size, 4),
+        "pes": len(elements),
+        "bytes": sum(element.data_bytes for element in elements),
+    }
+
+
+def read(data: Path, part: str = "test") -> str:
+    """The text at `data`: a file, or a part of WikiText-2 as ids in a folder or a .tar.gz. UserError if there is none."""
+    try:
+        if data.is_dir() or wikitext.is_here(data):
+            return wikitext.read(data, PARTS[part])
+        return wikitext.limited(data).decode("utf-8")
     except (OSError, EOFError, tarfile.TarError, ValueError) as error:
-        wanted = f"name a UTF-8 text file, or WikiText-2 as ids ({IDS} and {NAMES} in a folder or a .tar.gz)"
+        wanted = f"name a UTF-8 text file, or WikiText-2 as ids ({wikitext.TEST} and {wikitext.NAMES} in a folder or a .tar.gz)"
         raise UserError(f"The text {data} cannot be read ({error}): {wanted}.") from None
-
-
-def _limited(path: Path) -> bytes:
-    """The contents of `path`, unpacked; ValueError if that is larger than anything one would measure."""
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-        contents = file.read(MAX_BYTES + 1)
-    if len(contents) > MAX_BYTES:
-        raise ValueError(f"it is larger than {MAX_BYTES >> 20} MB")
-    return contents
-
-
-def _unpacked(archive: Path) -> tuple[bytes, bytes]:
-    """The ids and their names, from wherever in `archive` they lie."""
-    found: dict[str, bytes] = {}
-    with tarfile.open(archive, "r:gz") as members:
-        for member in members:
-            name = Path(member.name).name
-            if name in (IDS, NAMES) and (file := members.extractfile(member)):
-                if member.size > MAX_BYTES:
-                    raise ValueError(f"{name} is larger than {MAX_BYTES >> 20} MB")
-                found[name] = file.read()
-    if missing := {IDS, NAMES} - found.keys():
-        raise ValueError(f"it holds no {' and no '.join(sorted(missing))}")
-    return found[IDS], found[NAMES]
-
-
-def _words_of_ids(ids: bytes, names: bytes) -> str:
-    """The text that an array of word ids stands for: words of a line with blanks between them, a line's end for each `<eos>`."""
-    numbers = _numbers(ids)
-    words = names.decode("utf-8").split("\n")
-    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or not len(numbers) or numbers.min() < 0 or numbers.max() >= len(words):
-        raise ValueError(f"{IDS} is not a list of ids of {NAMES}")
-    lines: list[list[str]] = [[]]
-    for number in numbers.tolist():
-        if words[number] == END_OF_LINE:
-            lines.append([])
-        else:
-            lines[-1].append(words[number])
-    return "\n".join(" ".join(line) for line in lines)
-
-
-def _numbers(ids: bytes) -> "np.ndarray[Any, np.dtype[Any]]":
-    try:
-        return np.asarray(np.load(io.BytesIO(ids), allow_pickle=False))
-    except MemoryError:  # its header promises more than there is
-        raise ValueError(f"{IDS} is damaged") from None
 
 
 def encode(tokenizer: Tokenizer, text: str) -> list[int]:
@@ -136,8 +160,11 @@ def count_words(tokenizer: Tokenizer, tokens: list[int]) -> int:
 
 def readable(said: dict[str, Any]) -> str:
     """The evaluation as text for people."""
+    cache = f", {said['perplexity_cache']:.2f} with a continuous cache on the host" if "perplexity_cache" in said else ""
+    chip = f"{said['pes']} PEs, {said['bytes']:,} bytes of a chip" if said["pes"] else "too large for a chip"
     return (
-        f"perplexity {said['perplexity']:.2f} a word, {said['perplexity_token']:.2f} a token ({said['words']:,} words)\n"
+        f"perplexity {said['perplexity']:.2f} a word{cache}, {said['perplexity_token']:.2f} a token ({said['words']:,} words)\n"
         f"  {said['tokens']:,} tokens, {said['tokens_per_s']:,.0f} a second on the runtime {said['runtime']}\n"
-        f"  units that fired a step: {said['activity']:.1%}"
+        f"  units that fired a step: {said['activity']:.1%}; synaptic operations a token: {said['operations']:,}\n"
+        f"  {said['weights']:,} weights in the layers, {said['density']:.1%} of all; {chip}"
     )

@@ -12,7 +12,9 @@ from commandline import egret, lines
 from app.cli import run_command
 from app.engine.models import Models
 from app.evaluation import language
-from models import checkpoint
+from app.evaluation.cache import Cache, Settings
+from models import checkpoint, wikitext
+from models.chip.integer import LanguageNetwork
 from models.tokenizer import Tokenizer
 from pipeline.errors import USAGE, UserError
 
@@ -62,17 +64,67 @@ def test_a_text_that_cannot_be_measured_is_refused(text: str, tmp_path: Path) ->
         language.evaluate(Models(), tmp_path / "text.txt")
 
 
+@pytest.fixture(scope="module")
+def network() -> LanguageNetwork:
+    return Models().runtime("host").language
+
+
+@pytest.mark.parametrize("cache", [None, Settings(size=5)])
+def test_the_pieces_of_a_text_add_up_to_one_pass(network: LanguageNetwork, tokenizer: Tokenizer, cache: Settings | None) -> None:
+    tokens = language.encode(tokenizer, TEXT)
+    network.reset()
+    whole = language.Listener(network, cache)
+    whole.hear(tokens)
+    network.reset()
+    pieces = language.Listener(network, cache)
+    for start in range(0, len(tokens), 4):
+        pieces.hear(tokens[start : start + 4])
+    assert (pieces.tokens, pieces.nats, pieces.nats_with_cache) == (whole.tokens, whole.nats, whole.nats_with_cache)
+    assert (pieces.activity, pieces.operations) == (whole.activity, whole.operations)
+    assert whole.tokens == len(tokens) - 1
+
+
+def test_surprise_is_that_of_the_softmax_of_the_logits(network: LanguageNetwork, tokenizer: Tokenizer) -> None:
+    tokens = language.encode(tokenizer, TEXT)
+    network.reset()
+    logits = np.array([network.step(token) for token in tokens[:-1]], np.float64)
+    chosen = np.exp(logits)[np.arange(len(logits)), tokens[1:]] / np.exp(logits).sum(1)
+    network.reset()
+    listener = language.Listener(network)
+    listener.hear(tokens)
+    assert listener.nats == pytest.approx(-np.log(chosen).sum())
+
+
+def test_a_cache_gives_its_share_to_what_followed_alike_outputs() -> None:
+    cache = Cache(2, Settings(size=2, flatness=50.0, share=0.5))
+    left, right = np.array([1, 0], np.float32), np.array([0, 1], np.float32)
+    assert cache.mixed(left, 7, 0.25) == 0.25  # nothing is remembered yet
+    assert cache.mixed(right, 8, 0.25) == pytest.approx(0.5 * 0.25 + 0.5 * 0)
+    assert cache.mixed(left, 7, 0.25) == pytest.approx(0.5 * 0.25 + 0.5 * 1)
+    cache.mixed(right, 9, 0.25)  # the first two are forgotten
+    assert cache.mixed(right, 8, 0.25) == pytest.approx(0.5 * 0.25)
+
+
+def test_what_the_chip_does_is_told(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text(TEXT)
+    said = language.evaluate(Models(), tmp_path / "text.txt", cache=Settings())
+    assert 0 < said["operations"] <= said["weights"] + 2048 * 384
+    assert 0 < said["pes"] <= 148 and said["bytes"] > said["weights"] / 2
+    assert said["perplexity_cache"] > 0
+    assert f"{said['perplexity_cache']:.2f} with a continuous cache" in language.readable(said)
+
+
 def ids(folder: Path, numbers: list[int]) -> Path:
     """A small WikiText-2 as ids."""
     folder.mkdir()
-    np.save(folder / language.IDS, np.array(numbers))
-    (folder / language.NAMES).write_text("".join(f"{name}\n" for name in NAMES))
+    np.save(folder / wikitext.TEST, np.array(numbers))
+    (folder / wikitext.NAMES).write_text("".join(f"{name}\n" for name in NAMES))
     return folder
 
 
 def test_every_eos_is_one_end_of_line(tmp_path: Path, tokenizer: Tokenizer) -> None:
     text = language.read(ids(tmp_path / "wiki", IDS))
-    assert text == "\n= Robert =\n\nRobert is an\n"
+    assert text == "\n = Robert =\n\n Robert is an\n"
     assert language.count_words(tokenizer, language.encode(tokenizer, text)) == len(IDS)
 
 
@@ -89,29 +141,29 @@ def test_the_test_set_of_wikitext_2_has_the_standards_number_of_words(shared_dat
 
 
 def beyond(folder: Path) -> None:
-    np.save(folder / language.IDS, np.array([0, len(NAMES) + 1]))
+    np.save(folder / wikitext.TEST, np.array([0, len(NAMES) + 1]))
 
 
 def negative(folder: Path) -> None:
-    np.save(folder / language.IDS, np.array([0, -1]))
+    np.save(folder / wikitext.TEST, np.array([0, -1]))
 
 
 def fractions(folder: Path) -> None:
-    np.save(folder / language.IDS, np.array([0.0, 1.0]))
+    np.save(folder / wikitext.TEST, np.array([0.0, 1.0]))
 
 
 def objects(folder: Path) -> None:
-    np.save(folder / language.IDS, np.array([{}], dtype=object), allow_pickle=True)
+    np.save(folder / wikitext.TEST, np.array([{}], dtype=object), allow_pickle=True)
 
 
 def too_large(folder: Path) -> None:
-    whole = (folder / language.IDS).read_bytes()
+    whole = (folder / wikitext.TEST).read_bytes()
     header = whole.replace(b"(10,)", b"(9999999999999,)")
-    (folder / language.IDS).write_bytes(header)
+    (folder / wikitext.TEST).write_bytes(header)
 
 
 def absent(folder: Path) -> None:
-    (folder / language.NAMES).unlink()
+    (folder / wikitext.NAMES).unlink()
 
 
 @pytest.mark.parametrize("spoil", [beyond, negative, fractions, objects, too_large, absent])
@@ -125,7 +177,7 @@ def test_ids_that_stand_for_no_text_are_refused(spoil: Callable[[Path], None], t
 def test_archives_that_are_none_or_lack_a_member_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.tar.gz").write_bytes(b"no archive")
     with tarfile.open(tmp_path / "b.tar.gz", "w:gz") as archive:
-        archive.add(ids(tmp_path / "wiki", IDS) / language.IDS, language.IDS)
+        archive.add(ids(tmp_path / "wiki", IDS) / wikitext.TEST, wikitext.TEST)
     (tmp_path / "c.txt.gz").write_bytes(gzip.compress(b"words " * 1000)[:-20])
     for name in ("a.tar.gz", "b.tar.gz", "c.txt.gz"):
         with pytest.raises(UserError, match="cannot be read"):
