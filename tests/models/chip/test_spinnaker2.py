@@ -1,17 +1,21 @@
 """The way to a board and back, against a package with exactly the public names of py-spinnaker2; and every way in which there is none."""
 
-import fcntl
 import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from models.chip import failover, firmware, integer, placement, spinnaker2
+from models.chip import boards, failover, firmware, integer, placement, spinnaker2
 from models.chip import plan as plans
 from models.chip.board import planfile, worker
 from models.chip.layout import SPECIFICATION_ADDRESS, SPECIFICATION_MAGIC, SPECIFICATION_VERSION, Region
@@ -43,6 +47,8 @@ def no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("S2_IP", "STM_IP", "STM_IP48", "PYS2_EXPERIMENT_BACKEND", spinnaker2.SETTINGS, "DOUBLE_FAULT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr(boards, "SITE", tmp_path / "none")
+    monkeypatch.setattr(boards, "ROOT", tmp_path / "none")
 
 
 @pytest.fixture
@@ -109,8 +115,8 @@ def test_the_runtime_goes_all_the_way_to_the_board_and_refuses_one_that_fails(tm
     assert (board.backend, board.badge, board.offer) == ("spinnaker2", "CHIP", "")
     assert told[0][0] == "warning" and "never been tried" in told[0][1]
     counts = np.random.default_rng(2).poisson(0.02, (2, 2, 32, 32)).astype(np.uint16)
-    for given in counts:
-        np.testing.assert_array_equal(board.gesture.step(given), host.gesture.step(given))
+    for window in counts:
+        np.testing.assert_array_equal(board.gesture.step(window), host.gesture.step(window))
     np.testing.assert_array_equal(board.language.step(3), host.language.step(3))
     assert board.backend == "spinnaker2" and len(told) == 1
     board.close()
@@ -141,7 +147,6 @@ def test_a_package_without_a_needed_name_is_named_with_it(plan: Plan, tmp_path: 
 
 
 def test_every_missing_thing_has_a_name_and_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spinnaker2, "SITE", tmp_path / "none")
     monkeypatch.setenv("PATH", str(tmp_path))
     wanted = {
         "python": [Settings(), Settings(python=str(tmp_path / "none")), Settings(python="/bin/true")],
@@ -154,21 +159,6 @@ def test_every_missing_thing_has_a_name_and_a_sentence(tmp_path: Path, monkeypat
         assert {case.state for case in cases} == {state} and all(case.sentence.endswith(".") for case in cases)
 
 
-def test_a_board_that_somebody_holds_is_locked_and_free_when_they_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    site, locks = tmp_path / "SPINNAKER_CONFIG_PATH", tmp_path / "root" / "locks"
-    site.write_text(f"{tmp_path / 'root'}\n")
-    locks.mkdir(parents=True)
-    path = locks / "BOARD_192_0_2_1.lock"
-    assert not spinnaker2.locked("192.0.2.1", site)
-    hold = f"import fcntl, sys; file = open({str(path)!r}, 'w'); fcntl.flock(file, {fcntl.LOCK_EX}); print(flush=True); sys.stdin.read()"
-    with subprocess.Popen([sys.executable, "-c", hold], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
-        assert holder.stdout is not None
-        holder.stdout.readline()
-        monkeypatch.setattr(spinnaker2, "SITE", site)
-        assert spinnaker2.locked("192.0.2.1", site) and not spinnaker2.locked("192.0.2.2", site)
-    assert not spinnaker2.locked("192.0.2.1", site)
-
-
 def test_file_environment_and_option_name_a_board_and_the_later_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert spinnaker2.settings() == Settings()
     file = tmp_path / "egret" / "spinnaker2.toml"
@@ -179,6 +169,106 @@ def test_file_environment_and_option_name_a_board_and_the_later_wins(tmp_path: P
     monkeypatch.setenv("STM_IP48", "192.0.2.4")
     assert spinnaker2.settings() == Settings(board="48", eth_ip="192.0.2.3", stm_ip="192.0.2.4", limit_s=30.0)
     assert spinnaker2.settings("192.0.2.5").eth_ip == "192.0.2.5"
+    monkeypatch.setenv("STM_IP", "192.0.2.6")
+    option = "192.0.2.5,board=single,tick_s=0.002,python=/usr/bin/python3.12"
+    wanted = Settings("/usr/bin/python3.12", "", "single", "192.0.2.5", "192.0.2.6", tick_s=0.002, limit_s=30.0)
+    assert spinnaker2.settings(option) == wanted
+    assert spinnaker2.settings("board=48").board == "48" and spinnaker2.settings("board=48").eth_ip == "192.0.2.3"
+
+
+@pytest.mark.parametrize("option", ["192.0.2.5,board=49", "192.0.2.5,colour=1", "tick_s=fast", "192.0.2.5,limit_s=0", "1,2", "limit_s=nan"])
+def test_an_option_that_makes_no_sense_is_refused(option: str) -> None:
+    with pytest.raises(UserError, match=f"spinnaker2:{option}") as caught:
+        spinnaker2.settings(option)
+    assert caught.value.exit_code == USAGE
+
+
+def site(folder: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A site with this list of boards; the folder of its locks."""
+    root = folder / "root"
+    (root / "locks").mkdir(parents=True)
+    (root / boards.NAME).write_text(text)
+    (folder / "SPINNAKER_CONFIG_PATH").write_text(f"{root}\n")
+    monkeypatch.setattr(boards, "SITE", folder / "SPINNAKER_CONFIG_PATH")
+    return root / "locks"
+
+
+LIST = """
+small:
+    ETH_IP_START: 192.0.2.10
+    n_boards: 2
+    type: 201
+large: {ETH_IP_START: 192.0.2.40, n_boards: 1, type: 248}
+"""
+HOLD = "import fcntl, sys; file = open(sys.argv[1], 'w'); fcntl.flock(file, fcntl.LOCK_EX); print(flush=True); sys.stdin.read()"
+
+
+def test_the_first_board_of_the_sites_list_that_nobody_uses_is_taken_where_none_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locks = site(tmp_path, LIST, monkeypatch)
+    assert [board.eth_ip for board in boards.listed()] == ["192.0.2.10", "192.0.2.11", "192.0.2.40"]
+    bare = Settings(BOARD.python, BOARD.path)
+
+    def found(wanted: Settings) -> tuple[str, str, str]:
+        readiness = spinnaker2.examine(wanted)
+        return readiness.state, readiness.chosen.board, readiness.chosen.eth_ip
+
+    assert found(bare) == ("ready", "single", "192.0.2.10")
+    assert found(replace(bare, board="48")) == found(replace(bare, eth_ip="large")) == ("ready", "48", "192.0.2.40")
+    assert found(replace(bare, eth_ip="192.0.2.99")) == ("ready", "single", "192.0.2.99")
+    assert found(replace(bare, eth_ip="board.example")) == ("ready", "single", "board.example")
+    with ExitStack() as holders:
+        for address, left in (("192_0_2_10", "192.0.2.11"), ("192_0_2_11", "")):
+            holder = subprocess.Popen(
+                [sys.executable, "-c", HOLD, str(locks / f"BOARD_{address}.lock")], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            )
+            holders.enter_context(holder)
+            assert holder.stdout is not None
+            holder.stdout.readline()
+            state, _, eth_ip = found(bare)
+            assert (state, eth_ip) == (("ready", left) if left else ("locked", ""))
+        assert found(replace(bare, eth_ip="192.0.2.11"))[0] == "locked"
+        with pytest.raises(UserError, match=r"^No board \(locked\): All 2 boards"):
+            spinnaker2.start(None, bare)  # type: ignore[arg-type]
+    assert found(bare)[0] == "ready"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1, 2]",
+        "a: 1",
+        "a: {type: 999}",
+        "a: {type: 201, n_boards: 0, ETH_IP_START: 1.2.3.4}",
+        "a: {type: 201, n_boards: 1}",
+        "a: {type: 201, n_boards: 1, ETH_IP_START: here}",
+        "a: {type: 201, n_boards: 9999999, ETH_IP_START: 1.2.3.4}",
+        "{",
+        "\x00",
+    ],
+)
+def test_a_list_of_boards_that_makes_no_sense_is_a_state_with_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    site(tmp_path, text, monkeypatch)
+    found = spinnaker2.examine(Settings(BOARD.python, BOARD.path))
+    assert found.state == "site" and found.sentence.endswith("name an address instead.")
+
+
+@given(st.text(max_size=60))
+def test_whatever_the_list_of_boards_holds_is_boards_or_a_sentence(text: str) -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        site(Path(folder), text, patch)
+        with suppress(UserError):
+            assert all(board.kind in spinnaker2.BOARDS for board in boards.listed())
+
+
+def test_without_a_reader_of_the_list_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    site(tmp_path, LIST, monkeypatch)
+    monkeypatch.setitem(sys.modules, "yaml", None)
+    with pytest.raises(UserError, match=r"environment\.sh board"):
+        boards.listed()
 
 
 @pytest.mark.parametrize("text", ["board = 3", 'board = "49"', "colour = 1", "eth_ip = true", "limit_s = -1", "tick_s = nan", "= 3", "[a]"])
