@@ -1,39 +1,73 @@
-"""One step of each network on the runtime, beside the same step as dense numpy products (a program without event-driven kernels).
+"""One step of each network on the host, beside the same step in numpy, PyTorch and onnxruntime (app/bench/alternatives.py).
 
-The gesture network sees the frames of a simulated wave and the language model reads its own answer, so activity is that of real use.
-The two ways take turns step by step with the same inputs. numpy's products use as many threads as its BLAS likes; the runtime uses one.
+The gesture network sees the frames of a simulated wave and the language model reads its own answer, so activity is that of real use. All
+take turns step by step with the same inputs in one process, one thread each, in an order that moves on by one every step, so that none is
+always the one that finds the caches cold. Every one of them goes its own way from the same beginning: how often its best answer is
+Egret's says that it is the same network (tests/app/bench/test_alternatives.py compares the numbers of single steps).
+
+The ratio is that of processor times: on a machine that does other things too, wall clock would count against whoever takes longer.
+
+How the time of a step follows activity is in app/bench/activity.py.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from app.bench import activity, alternatives
+from app.bench.turns import Turns
 from app.engine.models import Models
 from models import checkpoint
-from models.checkpoint import Tensors
 from models.chip import energy, firmware, placement
 from models.chip.integer import Network
 from models.chip.runtime import Runtime
 from models.sampling import Sampling, sample
 from pipeline.frames import frames_of
-from pipeline.latency import percentiles
 from pipeline.simulator import simulate
 
 Floats = npt.NDArray[np.float32]
+EGRET = "egret, int8, event-driven"
+NOTE = "one thread each, in turns; ratios are of processor time; a local first layer is written out dense for all but `convolutions`"
 
 
-def run(seconds: float = 3.0) -> dict[str, Any]:
-    """Figures per network: time of a step, share of units that fired, synaptic operations, and the dense step's time."""
+def run(seconds: float = 3.0, picture: Path | None = None) -> dict[str, Any]:
+    """Figures per network and way of running it; with `picture`, time against activity is drawn there (PNG)."""
     models = Models()
     runtime = models.runtime("host")
+    gesture, language = runtime.gesture, runtime.language
     figures: dict[str, Any] = {
-        "gesture step": _gesture(runtime.gesture.step, runtime.gesture, checkpoint.load(models.gesture_path)[0], seconds),
-        "language step": _language(runtime.language.step, runtime.language, checkpoint.load(models.language_path)[0], seconds),
+        "gesture step": _measure(models.gesture_path, gesture, gesture.step, _windows(), seconds),
+        "language step": _measure(models.language_path, language, language.step, _Tokens(), seconds),
+        "time against activity": activity.measure(models.gesture_path, seconds),
     }
-    return figures | {"energy on a chip": _energy(runtime, figures)}
+    if picture is not None:
+        activity.plot(figures["time against activity"], picture)
+    return figures | {"energy on a chip": _energy(runtime, figures), "how": " ".join(filter(None, [f"{NOTE}.", alternatives.absent()]))}
+
+
+def readable(figures: dict[str, Any]) -> list[str]:
+    """`run` as lines."""
+    lines = []
+    for name in ("gesture step", "language step"):
+        ways = dict(figures[name])
+        work = ways.pop("work")
+        shares = ", ".join(f"{100 * share:.1f} %" for layer, share in work.items() if layer.startswith("layer"))
+        lines.append(f"  {name}: {shares} of the layers' units fire, {work['operations']:,} synaptic operations")
+        lines.append("    " + f"{'':28}{'median ms':>10}{'p95 ms':>10}{'processor ms':>14}{'times egret':>13}{'same answer':>13}")
+        for way, row in ways.items():
+            line = f"    {way:28}{row['median ms']:10.3f}{row['p95 ms']:10.3f}{row['processor ms']:14.3f}"
+            lines.append(line + (f"{row['times egret']:13.1f}{100 * row['same answer']:11.1f} %" if "times egret" in row else ""))
+    lines += ["  a gesture step's processor time against activity", *activity.table(figures["time against activity"])]
+    lines.append("  energy on a chip")
+    for name, row in figures["energy on a chip"].items():
+        said = row if isinstance(row, str) else "  ".join(f"{key} {value:,.4g}" for key, value in row.items())
+        lines.append(f"    {name:28}{said}")
+    return [*lines, f"  {figures['how']}"]
 
 
 def _energy(runtime: Runtime, figures: dict[str, Any]) -> dict[str, Any]:
@@ -44,8 +78,8 @@ def _energy(runtime: Runtime, figures: dict[str, Any]) -> dict[str, Any]:
     pixels = float(np.count_nonzero(counts) / len(counts))
     said: dict[str, Any] = {"how": energy.SOURCE}
     for index, (program, events) in enumerate(zip(programs, (pixels, energy.token_events(programs[1])), strict=True)):
-        step = figures[f"{program.kind} step"]
-        estimate = energy.Costs(plan, index).step(step["operations"], events, [step["activity"]] * len(program.hidden))
+        work = figures[f"{program.kind} step"]["work"]
+        estimate = energy.Costs(plan, index).step(work["operations"], events, [work["activity"]] * len(program.hidden))
         said[f"{program.kind} step"] = estimate.figures() | {"ms": round(estimate.seconds * 1e3, 2), "PEs": estimate.pes}
         said[f"{program.kind}, others"] = energy.PUBLISHED[program.kind]
     return said
@@ -56,74 +90,57 @@ def _wave() -> npt.NDArray[np.uint16]:
     return frames_of(simulate("right_hand_wave", 0, 2_000_000), 128, 128).counts
 
 
-class DenseNetwork:
-    """The layers of a network in plain numpy: every weight of every step is multiplied."""
-
-    def __init__(self, tensors: Tensors, readout: Floats, bias: Floats) -> None:
-        depth = sum(name.endswith(".wx") for name in tensors)
-        self._layers = [[tensors[f"layers.{index}.{name}"] for name in ("wx", "wh", "b", "d", "theta")] for index in range(depth)]
-        self._h = [np.zeros_like(layer[-1]) for layer in self._layers]
-        self._y = [np.zeros_like(layer[-1]) for layer in self._layers]
-        self._readout, self._bias = readout, bias
-
-    def step(self, x: Floats) -> Floats:
-        """Scores after one step with the input x."""
-        for index, (wx, wh, b, d, theta) in enumerate(self._layers):
-            a_z, a_r, a_g = np.split(x @ wx + b, 3)
-            q_z, q_r, q_g = np.split(self._y[index] @ wh + d, 3)
-            z, r = (1 + np.tanh((a_z + q_z) / 2)) / 2, (1 + np.tanh((a_r + q_r) / 2)) / 2  # a sigmoid that cannot overflow
-            c = z * self._h[index] + (1 - z) * np.tanh(a_g + r * q_g)
-            fires = c > theta
-            x = self._y[index] = np.where(fires, c, np.float32(0))
-            self._h[index] = c - np.where(fires, theta, np.float32(0))
-        return x @ self._readout + self._bias
+def _windows() -> "_Windows":
+    return _Windows(_wave())
 
 
-def _gesture(step: Callable[[npt.NDArray[np.uint16]], Floats], network: Network, tensors: Tensors, seconds: float) -> dict[str, float]:
-    counts = _wave()
-    dense = DenseNetwork(tensors, tensors["readout.w"], tensors["readout.b"])
+class _Windows:
+    """The wave's windows over and over."""
 
-    def both() -> tuple[float, float]:
-        window = counts[network.steps % len(counts)]
-        begun = time.perf_counter()
-        step(window)
-        between = time.perf_counter()
-        dense.step(np.log1p(window.reshape(-1).astype(np.float32)))
-        return between - begun, time.perf_counter() - between
+    def __init__(self, counts: npt.NDArray[np.uint16]) -> None:
+        self._counts = counts
 
-    return _measure(network, both, seconds)
+    def __iter__(self) -> Iterator[npt.NDArray[np.uint16]]:
+        return (self._counts[step % len(self._counts)] for step in count())
+
+    def heard(self, logits: Floats) -> None:
+        """What is seen does not depend on the answers."""
 
 
-def _language(step: Callable[[int], Floats], network: Network, tensors: Tensors, seconds: float) -> dict[str, float]:
-    embedding = tensors["embedding"]
-    dense = DenseNetwork(tensors, embedding.T, tensors["bias"])
-    random, how, token = np.random.default_rng(0), Sampling(), 1
+class _Tokens:
+    """What the language model says, from its own logits."""
 
-    def both() -> tuple[float, float]:
-        nonlocal token
-        given, begun = token, time.perf_counter()
-        logits = step(given)
-        between = time.perf_counter()
-        dense.step(embedding[given])
-        after = time.perf_counter()
-        token = sample(logits, how, random)
-        return between - begun, after - between
+    def __init__(self) -> None:
+        self._token, self._random, self._how = 1, np.random.default_rng(0), Sampling()
 
-    return _measure(network, both, seconds)
+    def __iter__(self) -> Iterator[int]:
+        while True:
+            yield self._token
+
+    def heard(self, logits: Floats) -> None:
+        """The next token is drawn from `logits`."""
+        self._token = sample(logits, self._how, self._random)
 
 
-def _measure(network: Network, both: Callable[[], tuple[float, float]], seconds: float) -> dict[str, float]:
-    took, activity = [], []
+def _measure(
+    path: Path, network: Network, step: Callable[[Any], Floats], inputs: "_Windows | _Tokens", seconds: float
+) -> dict[str, dict[str, Any]]:
+    tensors, metadata = checkpoint.load(path)
+    geometry = checkpoint.local_of(metadata["config"])
+    local = None if geometry is None else (geometry, checkpoint.load(path, written_out=False)[0])
+    others = alternatives.ways(alternatives.Weights(tensors, metadata), local)
+    steps = {EGRET: step} | {name: make().step for name, make in others.items()}
+    turns = Turns(steps)
+    shares = []
     end = time.perf_counter() + seconds
-    while time.perf_counter() < end:
-        took.append(both())
-        activity.append(network.activity)
-    (median, p95), (dense, _) = (percentiles(column) for column in np.array(took).T * 1e3)
-    return {
-        "median ms": round(median, 4),
-        "p95 ms": round(p95, 4),
-        "dense numpy, median ms": round(dense, 4),
-        "times dense": round(dense / median, 2),
-        "activity": round(float(np.mean(activity)), 4),
+    for given in inputs:
+        inputs.heard(turns.take(given))
+        shares.append(network.activity)
+        if time.perf_counter() > end:
+            break
+    work = {
+        "activity": round(float(np.mean(shares)), 4),
+        **{f"layer {index}": round(share, 4) for index, share in enumerate(np.mean(shares, 0).tolist())},
         "operations": round(network.operations / network.steps),
     }
+    return turns.figures() | {"work": work}

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -10,7 +11,7 @@ from pipeline.errors import USAGE, UserError
 
 NAMES = {
     "pipeline": "filter and framing in events a second, beside dv-processing's filter and numpy",
-    "runtime": "one step of the gesture network and of the language model",
+    "runtime": "one step of both networks, beside numpy, torch and onnxruntime, and how its time follows activity",
     "latency": "from packet arrival to decision with a source of 1 Mev/s, source process and engine as they run live",
     "language": "tokens a second, alone and beside gesture recognition",
     "window": "frame rate of the window at 1 Mev/s with text streaming",
@@ -38,6 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--clips", type=whole(1, MAX_CLIPS), default=20, metavar="N", help="realism: clips a gesture and preset (default: 20)"
     )
     parser.add_argument("--seed", type=seed, default=3 << 30, metavar="N", help="realism: first seed (default: one that no training uses)")
+    parser.add_argument("--plot", type=Path, metavar="PNG", help="runtime: draw time against activity")
     add_json(parser)
 
 
@@ -45,9 +47,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Measure and print."""
     if arguments.name is not None and arguments.name not in NAMES:
         raise UserError(f"There is no benchmark {arguments.name!r}: choose one of {', '.join(NAMES)}.", USAGE)
+    if arguments.plot is not None and arguments.name != "runtime":
+        raise UserError("--plot draws what `egret bench runtime` measures: name that benchmark, or leave it out.", USAGE)
     for name in [arguments.name] if arguments.name else [name for name in NAMES if name not in LONG]:
         bench = _module(name)
-        options = {"realism": (arguments.clips, arguments.seed), "nmnist": ()}.get(name, (arguments.seconds,))
+        options = {
+            "realism": (arguments.clips, arguments.seed),
+            "nmnist": (),
+            "runtime": (arguments.seconds, arguments.plot),
+        }.get(name, (arguments.seconds,))
         figures = bench.run(*options)
         if arguments.json:
             json_line({"type": "bench", "name": name, "figures": figures})
