@@ -22,8 +22,8 @@ from pipeline.errors import USAGE, UserError
 
 MAX_NUMBERS = 1 << 30
 """Of all tensors, 4 GiB as float32: five times the largest published checkpoint, and far more than a processor steps in useful time."""
-BESIDE = ("20B_tokenizer.json", "vocab_book.json", "tokenizer.json")
-"""Names under which SpikeGPT's vocabularies are published; the last is what Egret's training writes."""
+PUBLISHED = ("20B_tokenizer.json", "vocab_book.json")
+"""Names under which SpikeGPT's vocabularies are published. Egret's training writes them as NAME.tokenizer.json beside NAME.pth."""
 SAMPLE = (
     "the old man walked down to the river in the morning, as he had done every day for many years. the water was cold and clear, and "
     "there was no wind. he sat on a stone and looked at the other side, where a few small houses stood under the trees. after a while a "
@@ -100,7 +100,8 @@ def _vocabulary(weights: Path, source: Path | None, layout: Mapping[str, tuple[i
     """The vocabulary of a network of this layout."""
     words_needed = evnn.belongs(layout)
     if source is None and not words_needed:
-        source = next((path for path in map(weights.with_name, BESIDE) if path.is_file()), None)
+        beside = weights.with_suffix(".tokenizer.json"), *map(weights.with_name, PUBLISHED)
+        source = next((path for path in beside if path.is_file()), None)
     if source is None:
         what = "the folder of the corpus that it was trained on" if words_needed else "its file, such as 20B_tokenizer.json"
         raise UserError(f"The checkpoint {weights} holds no vocabulary: name {what} with --vocabulary.", USAGE)

@@ -107,7 +107,7 @@ def test_its_weights_have_the_names_and_shapes_that_are_published(model: SpikeGP
 def test_what_it_saves_is_opened_as_a_published_checkpoint_and_computes_the_same(model: SpikeGPT, tmp_path: Path) -> None:
     torch.save(model.state_dict(), tmp_path / "made.pth")
     tokenizer = Tokenizer.train([opening.SAMPLE] * 9, 280)
-    tokenizer.save(tmp_path / "tokenizer.json")
+    tokenizer.save(tmp_path / "made.tokenizer.json")
     network = opening.load(tmp_path / "made.pth").network
     assert isinstance(network, foreign.SpikeGPT) and len(tokenizer) == 280
     network.binary = False  # an untrained network reads no better one way than the other

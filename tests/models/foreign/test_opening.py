@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("train.txt", "valid.txt", "test.txt"):
         (folder / "corpus" / name).write_text(LINES)
     tokenizer = Tokenizer.train([opening.SAMPLE] * 9, 300)
-    tokenizer.save(folder / "tokenizer.json")
+    tokenizer.save(folder / "SpikeGPT.tokenizer.json")
     checkpoints.save(checkpoints.evnn(WORDS), folder / "EGRU_best_model.cpt")
     checkpoints.save(checkpoints.spikegpt(len(tokenizer)), folder / "SpikeGPT.pth")
     return folder
@@ -56,9 +56,9 @@ def test_an_egru_of_evnn_goes_on_with_a_text(folder: Path) -> None:
 
 @pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.bfloat16], ids=str)
 def test_a_spikegpt_of_any_precision_goes_on_with_a_text(kind: torch.dtype, folder: Path, tmp_path: Path) -> None:
-    size = len(Tokenizer.load(folder / "tokenizer.json"))
+    size = len(Tokenizer.load(folder / "SpikeGPT.tokenizer.json"))
     arrays = checkpoints.spikegpt(size, seed=3)
-    opened = opening.load(checkpoints.save(arrays, tmp_path / "made.pth", kind), folder / "tokenizer.json")
+    opened = opening.load(checkpoints.save(arrays, tmp_path / "made.pth", kind), folder / "SpikeGPT.tokenizer.json")
     assert isinstance(opened.network, spikegpt.SpikeGPT)
     prompt = opened.vocabulary.prompt("the old man", True)
     rounded = {name: torch.from_numpy(value).to(kind).float().numpy() for name, value in arrays.items()}
@@ -68,17 +68,17 @@ def test_a_spikegpt_of_any_precision_goes_on_with_a_text(kind: torch.dtype, fold
 
 
 def test_the_vocabulary_beside_a_spikegpt_is_found(folder: Path) -> None:
-    assert len(opening.load(folder / "SpikeGPT.pth").vocabulary) == len(Tokenizer.load(folder / "tokenizer.json"))
+    assert len(opening.load(folder / "SpikeGPT.pth").vocabulary) == len(Tokenizer.load(folder / "SpikeGPT.tokenizer.json"))
 
 
 def test_the_embedding_is_taken_as_the_one_that_reads_a_text_better(folder: Path, tmp_path: Path) -> None:
-    tokenizer = Tokenizer.load(folder / "tokenizer.json")
+    tokenizer = Tokenizer.load(folder / "SpikeGPT.tokenizer.json")
     sample = tokenizer.encode(opening.SAMPLE)
     chosen = set()
     for seed in range(6):
         arrays = checkpoints.spikegpt(len(tokenizer), 8, 1, seed)
         losses = [opening.loss(equations.spikegpt(arrays, sample[:-1], binary)[0], sample[1:]) for binary in (False, True)]
-        network = opening.load(checkpoints.save(arrays, tmp_path / "made.pth"), folder / "tokenizer.json").network
+        network = opening.load(checkpoints.save(arrays, tmp_path / "made.pth"), folder / "SpikeGPT.tokenizer.json").network
         assert isinstance(network, spikegpt.SpikeGPT)
         assert network.binary == (losses[1] < losses[0])
         assert f"{'binary' if network.binary else 'plain'} embedding (loss {min(losses):.1f}"[:-2] in network.about
@@ -90,7 +90,8 @@ def test_the_embedding_is_taken_as_the_one_that_reads_a_text_better(folder: Path
 @settings(max_examples=60)
 def test_a_tensor_that_is_missing_misshapen_or_too_many_is_named(folder: Path, data: st.DataObject) -> None:
     of_words = data.draw(st.booleans())
-    made, source = (checkpoints.evnn(WORDS), folder / "corpus") if of_words else (checkpoints.spikegpt(300), None)
+    made = checkpoints.evnn(WORDS) if of_words else checkpoints.spikegpt(300)
+    source = folder / ("corpus" if of_words else "SpikeGPT.tokenizer.json")
     needed = sorted(name for name in made if not evnn.is_training_only(name))
     name = data.draw(st.sampled_from(needed))
     change = data.draw(st.sampled_from(["missing", "misshapen", "renamed"]))
@@ -109,7 +110,7 @@ def test_a_truncated_checkpoint_is_refused_with_a_sentence(folder: Path, data: s
     contents = (folder / "SpikeGPT.pth").read_bytes()
     broken = folder / "truncated.pth"
     broken.write_bytes(contents[: data.draw(st.integers(0, len(contents) - 1))])
-    assert refused(broken).exit_code == FAILED
+    assert refused(broken, folder / "SpikeGPT.tokenizer.json").exit_code == FAILED
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,7 @@ def test_a_network_that_claims_to_be_enormous_is_refused_before_a_number_is_read
     made = {name: torch.from_numpy(value) for name, value in checkpoints.spikegpt(4, 4, 1).items()}
     enormous = {name: torch.zeros(1).expand(shape) for name, shape in spikegpt.shapes(50_277, 16_384, 1).items()}
     torch.save(made | enormous, tmp_path / "enormous.pth")
-    assert "claims" in str(refused(tmp_path / "enormous.pth", folder / "tokenizer.json"))
+    assert "claims" in str(refused(tmp_path / "enormous.pth", folder / "SpikeGPT.tokenizer.json"))
 
 
 def test_numbers_that_are_none_are_refused(folder: Path, tmp_path: Path) -> None:

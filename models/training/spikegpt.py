@@ -1,0 +1,284 @@
+"""Trains a small SpikeGPT on the same text as the EGRU, by the same tools, for one honest comparison between the two.
+
+    python -m models.training.spikegpt --data ../shared/data/text/wikitext-2 --hours 4
+    python -m models.training.spikegpt --data ../shared/data/text/wikitext-2 --hours 4 --resume
+
+The layout is that of the published 46M network, scaled down. As in reader.py the text is cut into parallel streams, every step reads the
+next `window` tokens of each with the state carried (published training begins with an empty one every 1,024 tokens), the randomness of a
+step follows from the seed and the step, and what is kept and measured is the average of recent weights. Adam's settings are the published
+ones but for a larger learning rate and weight decay, with which others have reproduced the network.
+
+What is written is a checkpoint as they are published (float16), its vocabulary beside it, and how it was made as JSON:
+
+    egret chat --weights runs/spikegpt/spikegpt.pth --prompt "The game was"
+    egret evaluate language --weights runs/spikegpt/spikegpt.pth --data ../shared/data/text/wikitext-2
+"""
+
+import argparse
+import json
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from models.spikegpt import SpikeGPT, State
+from models.training import corpus, plot
+from models.training import run as runs
+from models.training.likelihood import mean_loss
+from models.training.reader import DRAW, rate_at
+from pipeline.errors import USAGE, UserError
+
+FOLDER = Path("runs/spikegpt")
+STREAMS = 32
+"""Parallel parts of the text that is kept back."""
+LOG_LIMIT = 2000
+"""Tokens of each that are read while training."""
+Progress = Callable[[int, int, dict[str, float]], None]
+"""Called after every step with (step, steps, figures)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What is trained and how."""
+
+    vocabulary: int = 4096
+    width: int = 256
+    blocks: int = 6
+    streams: int = 32
+    """Parallel parts of the text a process."""
+    window: int = 128
+    """Tokens of each between two steps."""
+    peak_rate: float = 2e-3
+    weight_decay: float = 0.1
+    dropout: float = 0.15
+    average: float = 0.999
+    """Forgetting of the average weights a step."""
+
+    def settings(self, seed: int, size: int) -> dict[str, Any]:
+        """What a resumed run must share."""
+        shared = ("vocabulary", "width", "blocks", "streams", "window")
+        return {name: value for name, value in asdict(self).items() if name in shared} | {"seed": seed, "processes": size}
+
+
+class _Reader:
+    """Model, optimiser, place in the text: everything that a step changes."""
+
+    def __init__(self, recipe: Recipe, seed: int, world: runs.World, material: corpus.Material) -> None:
+        self.recipe, self.seed, self.world, self.material = recipe, seed, world, material
+        torch.manual_seed(seed)
+        self.model = SpikeGPT(len(material.tokenizer), recipe.width, recipe.blocks, recipe.dropout)
+        matrices = [p for p in self.model.parameters() if p.ndim == 2]
+        vectors = [p for p in self.model.parameters() if p.ndim != 2]
+        groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        self.optimiser = torch.optim.AdamW(groups, lr=recipe.peak_rate, betas=(0.9, 0.99), eps=4e-9, fused=True)
+        self.average = runs.Average(self.model, recipe.average)
+        self.carried: State = self.model.start(recipe.streams)
+        self.step, self.epoch, self.place = 0, 0, 0
+        self._read_epoch()
+
+    @property
+    def tokens(self) -> int:
+        """Tokens read so far, by all processes."""
+        return self.step * self.world.size * self.recipe.streams * self.recipe.window
+
+    def _read_epoch(self) -> None:
+        streams, rank = self.recipe.streams, self.world.rank
+        row = corpus.epoch(self.material.train, self.world.size * streams, self.seed, self.epoch)
+        if len(row) <= self.recipe.window:
+            raise UserError("The text is too short for so many streams and so long a window; take fewer or shorter ones.")
+        self.text = torch.from_numpy(row[:, rank * streams : (rank + 1) * streams].copy())
+
+    def _next(self) -> Tensor:
+        """The next window [T + 1, B]; now and then a stream begins with an empty state, as use does."""
+        if self.place + self.recipe.window >= len(self.text):
+            self.epoch, self.place = self.epoch + 1, 0
+            self._read_epoch()
+        part = self.text[self.place : self.place + self.recipe.window + 1]
+        self.place += self.recipe.window
+        empty = np.random.default_rng((self.seed, self.step, self.world.rank)).random(self.recipe.streams) < self.material.forget
+        start, forgotten = self.model.start(1), torch.from_numpy(empty)[:, None]
+        self.carried = {name: torch.where(forgotten, start[name], part) for name, part in self.carried.items()}
+        return part
+
+    def advance(self, factor: float) -> dict[str, float]:
+        """One step at `factor` of the peak learning rate; returns loss (nats a token) and the share of gates that spike."""
+        part = self._next()
+        torch.manual_seed((self.seed * DRAW + self.step) * self.world.size + self.world.rank)  # dropout follows from the step alone
+        with torch.autocast("cpu", torch.bfloat16):
+            top, spikes, self.carried = self.model.read(part[:-1], self.carried)
+        loss = mean_loss(top.bfloat16(), self.model.head.weight, self.model.bias, part[1:])
+        self.optimiser.zero_grad()
+        loss.backward()
+        self.world.average_gradients(self.model)
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.recipe.peak_rate * factor
+        self.optimiser.step()
+        self.average.take(self.model, self.step)
+        self.step += 1
+        fired = float(torch.stack([gate.detach().mean() for gate in spikes]).mean())
+        return {"loss": float(loss.detach()), "rate": self.recipe.peak_rate * factor, "activity": fired}
+
+    def averaged(self) -> SpikeGPT:
+        """A network with the average weights."""
+        model = SpikeGPT(len(self.material.tokenizer), self.recipe.width, self.recipe.blocks)
+        model.load_state_dict(self.average.values)
+        return model.eval()
+
+    def state(self) -> dict[str, Any]:
+        """Everything needed to go on as if nothing had happened, of all processes."""
+        trained = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "average": self.average.values}
+        carried = self.world.gather(list(self.carried.values()))
+        return trained | {"carried": carried, "step": self.step, "epoch": self.epoch, "place": self.place}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        self.model.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.average.values = state["average"]
+        self.carried = dict(zip(self.carried, state["carried"][self.world.rank], strict=True))
+        self.step, self.epoch, self.place = state["step"], state["epoch"], state["place"]
+        self._read_epoch()
+
+    def export(self, path: Path, figures: dict[str, Any]) -> None:
+        """Write the average weights to `path` in the published layout, their vocabulary and how they were made beside them."""
+        scratch = path.with_name(path.name + ".part")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save({name: value.half() for name, value in self.averaged().state_dict().items()}, scratch)
+        scratch.replace(path)
+        self.material.tokenizer.save(path.with_suffix(".tokenizer.json"))
+        made = runs.made(self.seed, self.step, figures | {"tokens_seen": self.tokens})
+        about = {"made": made, "recipe": asdict(self.recipe), "licence": self.material.licence, "attribution": self.material.attribution}
+        path.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n", "utf-8")
+
+
+@torch.no_grad()
+def perplexity(model: SpikeGPT, material: corpus.Material, limit: int | None = None) -> dict[str, float]:
+    """Perplexities of the text that is kept back, in `STREAMS` parts, at most `limit` tokens of each, and the share of gates that spike.
+
+    The exact figure, of one text from its beginning to its end, is that of `egret evaluate language`.
+    """
+    row = torch.from_numpy(np.concatenate(material.validation).astype(np.int64))
+    length = len(row) // STREAMS
+    text = row[: length * STREAMS].reshape(STREAMS, length).t()
+    state, total, count, fired = model.start(STREAMS), 0.0, 0, 0.0
+    for place in range(0, min(length, limit or length) - 1, 128):
+        part = text[place : place + 129]
+        with torch.autocast("cpu", torch.bfloat16):
+            top, spikes, state = model.read(part[:-1], state)
+        total += float(mean_loss(top.float(), model.head.weight, model.bias, part[1:])) * part[1:].numel()
+        fired += float(torch.stack([gate.mean() for gate in spikes]).mean()) * part[1:].numel()
+        count += part[1:].numel()
+    mean = total / count
+    words = math.exp(mean * (len(row) - 1) / material.words)
+    return {"perplexity_token": math.exp(mean), "perplexity_word": words, "activity": fired / count}
+
+
+def train(
+    data: Path,
+    output: Path,
+    run: Path = FOLDER,
+    *,
+    recipe: Recipe | None = None,
+    seed: int = 1,
+    steps: int = 20_000,
+    hours: float | None = None,
+    resume: bool = False,
+    threads: int = 1,
+    save_every: int = 200,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Train on the text at `data`, write the checkpoint to `output`; returns the figures. UserError where the text cannot be used.
+
+    Every `save_every` steps the run's state, a line of its log and the checkpoint as it is then are written to `run`.
+    """
+    torch.set_num_threads(threads)
+    recipe = recipe or Recipe()
+    with runs.World() as world:
+        folder = runs.Folder(run, recipe.settings(seed, world.size), resume, writes=world.first)
+        if world.first:
+            corpus.material(data, run / "tokenizer.json", recipe.vocabulary)
+        world.wait()
+        reader = _Reader(recipe, seed, world, corpus.material(data, run / "tokenizer.json", recipe.vocabulary))
+        pace = runs.Pace(steps, hours)
+        if folder.state is not None:
+            reader.restore(folder.state)
+            pace.spent_s = folder.state["spent_s"]
+        shown = {"desc": "spikegpt", "unit": "step", "file": sys.stderr, "mininterval": 2, "disable": not world.first}
+        with tqdm(total=steps, initial=reader.step, **shown) as bar:
+            while not world.agree(pace.done(reader.step)):
+                figures = reader.advance(rate_at(world.agree(pace.progress(reader.step + 1)), reader.step, steps))
+                bar.update()
+                bar.set_postfix_str(pace.left(reader.step), refresh=False)
+                if progress is not None:
+                    progress(reader.step, steps, figures)
+                if reader.step % save_every == 0:
+                    state = reader.state() | {"spent_s": pace.elapsed_s()}
+                    if world.first:
+                        folder.write(state)
+                        figures |= perplexity(reader.averaged(), reader.material, LOG_LIMIT)
+                        folder.log({"step": reader.step, "tokens": reader.tokens, "seconds": pace.elapsed_s()} | figures)
+                        reader.export(run / "latest.pth", figures)
+                        bar.write(f"step {reader.step}: {_one_line(figures)}", file=sys.stderr)
+        state = reader.state() | {"spent_s": pace.elapsed_s()}
+        if not world.first:
+            return {}
+        folder.write(state)
+        figures = perplexity(reader.averaged(), reader.material)
+        reader.export(output, figures)
+        return figures
+
+
+def _one_line(figures: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `egret train spikegpt`."""
+    where = "WikiText-2 as ids (a folder or .tar.gz), or the folder of the chat texts"
+    parser.add_argument("--data", type=Path, default=Path("../shared/data/text/wikitext-2"), help=where)
+    runs.add_arguments(parser, FOLDER / "spikegpt.pth", FOLDER, 20_000)
+    plain = Recipe()
+    parser.add_argument("--width", type=int, default=plain.width, metavar="N", help=f"channels (default: {plain.width})")
+    parser.add_argument("--blocks", type=int, default=plain.blocks, metavar="N", help=f"blocks (default: {plain.blocks})")
+    parser.add_argument("--vocabulary", type=int, default=plain.vocabulary, metavar="N", help=f"tokens (default: {plain.vocabulary})")
+    parser.add_argument("--streams", type=int, default=plain.streams, metavar="N", help="parallel parts of the text a process")
+    parser.add_argument("--rate", dest="peak_rate", type=float, default=plain.peak_rate, help="peak learning rate")
+    parser.add_argument("--dropout", type=float, default=plain.dropout, metavar="P", help="after every block")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """`egret train spikegpt`: returns the exit code."""
+    if arguments.plot:
+        plot.curves(arguments.run, arguments.plot)
+        return 0
+    chosen = {name: getattr(arguments, name) for name in ("width", "blocks", "vocabulary", "streams", "peak_rate", "dropout")}
+    if min(chosen["width"], chosen["blocks"], chosen["streams"]) < 1 or not 0 <= chosen["dropout"] < 1:
+        raise UserError("Channels, blocks and streams are at least 1, and dropout is from 0 to below 1.", USAGE)
+    if not 260 <= chosen["vocabulary"] <= 1 << 16:
+        raise UserError("A vocabulary has between 260 and 65,536 tokens.", USAGE)
+    figures = train(
+        arguments.data,
+        arguments.out,
+        arguments.run,
+        recipe=Recipe(**chosen),
+        seed=arguments.seed,
+        steps=arguments.steps,
+        hours=arguments.hours,
+        resume=arguments.resume,
+        threads=arguments.threads,
+    )
+    if figures:
+        print(f"{arguments.out}: {_one_line(figures)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(runs.main("Train a small SpikeGPT.", add_arguments, run))
