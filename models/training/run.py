@@ -215,7 +215,7 @@ def main(description: str, add: Callable[[argparse.ArgumentParser], None], run: 
 def made(seed: int, steps: int, figures: dict[str, Any]) -> dict[str, Any]:
     """The `made` entry of the weights' metadata: how, when and with which result."""
     module = Path(sys.argv[0]).stem
-    command = f"egret train {module}" if module in ("language", "gesture") else "egret"
+    command = f"egret train {module}" if module in ("language", "gesture", "spikegpt") else "egret"
     arguments = " ".join(sys.argv[1:])
     return {
         "command": f"{command} {arguments}".strip(),
