@@ -63,7 +63,9 @@ class Variation:
     Of the successive events of a pixel of the real DVS128 recordings that lie 0.05 to 3 ms apart, all change polarity, and they are a fifth
     to a third of all events: an edge makes an event and its rebound, and polarity says little."""
     noise: float = 0.0
-    """Events a cell, polarity and frame, added evenly."""
+    """Events a cell and frame, added evenly over the view; half of them in pairs, as a noisy pixel's neighbours join it."""
+    noise_on: float = 0.5
+    """Share of them that are ON."""
     covered: tuple[int, int, int, int] = (0, 0, 0, 0)
     """x, y, width, height of a rectangle that nothing is seen through."""
 
@@ -91,7 +93,7 @@ def draw(rng: np.random.Generator, ranges: Ranges) -> Variation:
     cosine, sine = float(np.cos(turn)) * zoom, float(np.sin(turn)) * zoom
     amount = float(np.exp(rng.uniform(np.log(ranges.fewest), 0.0))) if rng.random() < 0.35 else float(rng.uniform(0.8, 1.4))
     more_on = float(np.exp(tilt * ranges.imbalance))
-    noise = float(np.exp(rng.uniform(np.log(1e-4), np.log(1e-2)))) if rng.random() < 0.3 else 0.0
+    noise = float(np.exp(rng.uniform(np.log(3e-4), np.log(2e-2)))) if rng.random() < 0.5 else 0.0
     left, top, width, height = (int(value) for value in (*rng.integers(0, 24, 2), *rng.integers(3, 9, 2)))
     mirror, swap = rng.random(2) < 0.5
     rebound = float(rng.uniform(0.2, 1.0)) if rng.random() < ranges.rebound else 0.0
@@ -105,6 +107,7 @@ def draw(rng: np.random.Generator, ranges: Ranges) -> Variation:
         keep=(amount / more_on, amount * more_on),
         rebound=rebound,
         noise=noise,
+        noise_on=float(rng.uniform(0.2, 0.9)),
         covered=(left, top, width, height) if rng.random() < ranges.covered else (0, 0, 0, 0),
     )
 
@@ -119,7 +122,10 @@ def vary(counts: Counts, start: int, variation: Variation, out: Counts, seed: in
     _carry(counts, start, v.tempo, (v.mirror, v.swap), v.matrix, v.shift, v.keep, v.rebound, v.covered, out, np.uint64(seed))
     if variation.noise:
         rng = np.random.default_rng(seed)
-        _sprinkle(out, rng.integers(0, out.size, rng.poisson(variation.noise * out.size)))
+        amount = rng.poisson(v.noise * out.size / 3)  # two polarities; places that get one event or two
+        on = (rng.random(amount) < v.noise_on).astype(np.int64)
+        places = np.ravel_multi_index((rng.integers(0, len(out), amount), on, *rng.integers(0, GRID, (2, amount))), out.shape)
+        _sprinkle(out, np.repeat(places, 1 + (rng.random(amount) < 0.5)))
 
 
 @njit(cache=True, nogil=True)

@@ -136,7 +136,9 @@ def test_thinning_doubling_and_noise_change_the_counts_as_much_as_they_say() -> 
     thinned = varied(counts, augment.Variation(keep=(0.25, 1.5)))
     assert thinned[:, 0].mean() == pytest.approx(1.0, rel=0.05)
     assert thinned[:, 1].mean() == pytest.approx(6.0, rel=0.05)
-    assert varied(np.zeros_like(counts), augment.Variation(noise=0.01)).mean() == pytest.approx(0.01, rel=0.3)
+    noise = varied(np.zeros_like(counts), augment.Variation(noise=0.02, noise_on=0.8))
+    assert noise.mean() == pytest.approx(0.01, rel=0.3)
+    assert noise[:, 1].sum() / noise.sum() == pytest.approx(0.8, abs=0.1)
     assert varied(np.full_like(counts, 255), augment.Variation(keep=(2.0, 2.0), noise=0.1)).min() == 255  # saturates, does not wrap
 
 
