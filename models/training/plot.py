@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pipeline.errors import FAILED, USAGE, UserError
 
-PANELS = (("loss",), ("accuracy", "perplexity"), ("activity",), ("rate",))
+PANELS = (("loss",), ("accuracy", "perplexity"), ("activity", "density"), ("rate",))
 """Columns whose names begin so share a panel."""
 
 

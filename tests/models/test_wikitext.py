@@ -1,6 +1,6 @@
-"""Promises of reading WikiText-2 as ids: the text that they stand for, or a reason."""
+"""Promises of WikiText-2's reader and of the vocabulary made for it: every word is counted, and every text comes back."""
 
-import io
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,36 +8,54 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models import wikitext
+from models.tokenizer import MARKERS, Tokenizer
 
-NAMES = b"<eos>\nthe\ncat"
-
-
-def saved(ids: object) -> bytes:
-    buffer = io.BytesIO()
-    np.save(buffer, np.asarray(ids))
-    return buffer.getvalue()
+LINES = [" The <unk> wore a 3 @.@ 5 @-@ inch hat , he said .\n", " = Hats =\n", "\n", " The hat was red .\n"]
+KNOWN = ["<eos>", "=", "Hats", "<unk>", "3", "@.@", "5"]
 
 
-@given(st.data())
-@settings(max_examples=150)
-def test_a_damaged_array_of_ids_is_refused_with_a_reason(data: st.DataObject) -> None:
-    contents = bytearray(saved([0, 1, 2] * 7))
-    for _ in range(data.draw(st.integers(1, 3))):
-        contents[data.draw(st.integers(0, 127))] = data.draw(st.integers(0, 255))
-    try:
-        text = wikitext.text_of(bytes(contents[: data.draw(st.integers(0, len(contents)))]), NAMES)
-    except ValueError:
-        return
-    assert set(text.split()) <= {"the", "cat"}
+made = Tokenizer.train(LINES * 4, 320, whole_words=True)
 
 
-@pytest.mark.parametrize("ids", [[], [3], [-1], [[0]], [0.5], 1, "text"])
-def test_arrays_that_are_no_ids_of_the_words_are_refused(ids: object) -> None:
-    with pytest.raises(ValueError, match="ids"):
-        wikitext.text_of(saved(ids), NAMES)
+@given(st.text() | st.lists(st.sampled_from([*KNOWN[1:], "\n", "Zürich", "  "])).map(lambda found: " " + " ".join(found)))
+@settings(max_examples=200)
+def test_every_text_comes_back_from_its_tokens(text: str) -> None:
+    tokens = made.encode(text)
+    assert made.decode(tokens) == text
+    assert all(len(MARKERS) <= token < len(made) for token in tokens)
 
 
-def test_a_header_that_promises_more_than_there_is_takes_no_memory() -> None:
-    contents = saved([0, 1, 2]).replace(b"(3,)", b"(" + b"9" * 15 + b",)")
-    with pytest.raises(ValueError, match="damaged"):
-        wikitext.text_of(contents, NAMES)
+def test_stand_ins_are_single_tokens_and_a_word_has_the_same_ones_everywhere() -> None:
+    for word in (" <unk>", " @.@", " @-@"):
+        assert len(made.encode(word)) == 1
+    hat = made.encode(" hat")
+    assert made.encode("\n hat hat,")[1 : 1 + 2 * len(hat)] == hat + hat
+
+
+def test_a_vocabulary_read_from_its_file_is_the_same(tmp_path: Path) -> None:
+    made.save(tmp_path / "t.json")
+    text = "".join(LINES)
+    assert Tokenizer.load(tmp_path / "t.json").encode(text) == made.encode(text)
+
+
+@given(st.lists(st.integers(0, len(KNOWN) - 1), min_size=1))
+def test_a_text_has_as_many_words_as_there_were_ids(tmp_path_factory: pytest.TempPathFactory, ids: list[int]) -> None:
+    folder = tmp_path_factory.mktemp("wiki")
+    np.save(folder / wikitext.TRAIN, np.array(ids))
+    (folder / wikitext.NAMES).write_text("\n".join(KNOWN) + "\n")
+    text = wikitext.read(folder, wikitext.TRAIN)
+    assert wikitext.words(text) == len(ids)
+    assert text.replace("\n", " <eos> ").split() == [KNOWN[number] for number in ids]
+
+
+def test_the_parts_of_the_corpus_have_the_words_of_the_standard(shared_data: Path) -> None:
+    source = shared_data / "text/wikitext-2"
+    assert wikitext.is_here(source)
+    for part, words in ((wikitext.TRAIN, 2_088_628), (wikitext.VALIDATE, 217_646), (wikitext.TEST, 245_569)):
+        assert wikitext.words(wikitext.read(source, part)) == words
+
+
+def test_a_folder_without_the_corpus_is_none(tmp_path: Path) -> None:
+    assert not wikitext.is_here(tmp_path)
+    with pytest.raises(OSError, match="No such file"):
+        wikitext.read(tmp_path, wikitext.TEST)
