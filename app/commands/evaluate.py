@@ -5,8 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from app.commands.common import MAX_WHOLE, add_json, add_runtime, json_line, share, whole
-from pipeline.errors import PARTIAL
+from app.commands.common import MAX_WHOLE, VOCABULARY, add_json, add_runtime, json_line, share, whole
+from pipeline.errors import PARTIAL, USAGE, UserError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     language.add_argument("--tokens", type=whole(2, MAX_WHOLE), metavar="N", help="read only this many tokens (default: all)")
     language.add_argument("--part", choices=("test", "validate"), default="test", help="of WikiText-2 (default: test)")
     language.add_argument("--cache", action="store_true", help="say too what a continuous cache beside the network would make of it")
-    language.add_argument("--weights", type=Path, metavar="FILE", help="language weights (default: the bundled ones)")
+    what = "language weights (default: the bundled ones), or a checkpoint of EvNN or SpikeGPT"
+    language.add_argument("--weights", type=Path, metavar="FILE", help=what)
+    language.add_argument("--vocabulary", type=Path, metavar="PATH", help=VOCABULARY)
     for chosen in (gesture, language):
         add_runtime(chosen)
         add_json(chosen)
@@ -67,9 +69,17 @@ def _gesture(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, s
 
 def _language(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, str], str]:
     from app.engine.models import Models
-    from app.evaluation import language
+    from app.engine.partner import opens_as_foreign
+    from app.evaluation import foreign, language
     from app.evaluation.cache import Settings
+    from models.foreign import opening
 
+    if opens_as_foreign(arguments.weights, arguments.vocabulary, arguments.runtime):
+        if arguments.cache:
+            raise UserError("A continuous cache stands beside Egret's own networks only: leave out --cache.", USAGE)
+        opened = opening.load(arguments.weights, arguments.vocabulary)
+        said = foreign.evaluate(opened, arguments.data, arguments.tokens, arguments.part)
+        return said, opened.identity, foreign.readable(said)
     models = Models(language=arguments.weights)
     cache = Settings() if arguments.cache else None
     said = language.evaluate(models, arguments.data, arguments.runtime, arguments.tokens, arguments.part, cache)

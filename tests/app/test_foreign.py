@@ -64,6 +64,39 @@ def test_a_conversation_with_it_that_is_rewound_goes_on_as_if_the_rest_had_never
     np.testing.assert_array_equal(conversation.scores(), scores)
 
 
+@both
+def test_its_perplexity_is_that_of_its_scores_step_by_step(
+    kind: str, published: dict[str, list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "the cat sat\n on the mat\n" * 20
+    (tmp_path / "text.txt").write_text(text)
+    assert run_command(["evaluate", "language", *published[kind], "--data", str(tmp_path / "text.txt"), "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    opened = opening.load(Path(published[kind][1]), Path(published[kind][3]))
+    begin = opened.vocabulary.begin
+    assert begin is not None
+    ids = [begin, *opened.vocabulary.encode(text)]
+    scores = np.stack([opened.network.step(token) for token in ids[:-1]]).astype(np.float64)
+    nats = (np.log(np.exp(scores).sum(1)) - scores[np.arange(len(scores)), ids[1:]]).sum()
+    assert said["words"] == 20 * 8 and said["tokens"] == len(scores)
+    assert said["perplexity"] == pytest.approx(np.exp(nats / 160)) and said["perplexity_token"] == pytest.approx(np.exp(nats / len(scores)))
+    assert 0 < said["operations"] < said["operations_dense"] == opened.network.dense and 0 < said["activity"] < 1
+    assert said["operations"] == round(opened.network.operations / len(scores)) and said["model"]["name"] == Path(published[kind][1]).name
+
+
+def test_words_that_a_corpus_lacks_are_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "corpus").mkdir()
+    for name in ("train.txt", "valid.txt", "test.txt"):
+        (tmp_path / "corpus" / name).write_text("a cat\n")
+    checkpoints.save(checkpoints.evnn(3), tmp_path / "tiny.cpt")
+    (tmp_path / "text.txt").write_text("a dog\n")
+    options = ["--weights", str(tmp_path / "tiny.cpt"), "--vocabulary", str(tmp_path / "corpus"), "--data", str(tmp_path / "text.txt")]
+    with pytest.raises(UserError, match="no word 'dog'"):
+        run_command(["evaluate", "language", *options])
+    with pytest.raises(UserError, match="leave out --cache"):
+        run_command(["evaluate", "language", *options, "--cache"])
+
+
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
