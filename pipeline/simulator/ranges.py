@@ -103,6 +103,8 @@ class SensorRanges:
     hot_share: Range
     """Share of this noise that comes from the hot pixels."""
     hot_pixels: Range
+    joined: Range
+    """Share of even noise events that a neighbouring pixel joins within 10 ms."""
     rebounding: float
     """Probability that the pixels answer events with one of the other polarity and are then silent for long, as a real DVS128's do."""
     rebound: Range

@@ -7,7 +7,7 @@ import pytest
 from pipeline.events import EVENT_DTYPE, Events
 from pipeline.simulator import Simulator
 from pipeline.simulator.draw import Draw, Stream
-from pipeline.simulator.noise import Noise
+from pipeline.simulator.noise import JOINED_US, Noise
 from pipeline.simulator.presets import WIDE
 from pipeline.simulator.ranges import SensorRanges
 from pipeline.simulator.readout import REBOUND_US, STEP_US
@@ -43,7 +43,7 @@ def ideal(
     exactly = (threshold, threshold)
     none = (0.0, 0.0)
     read_out = 1.0 if rebound else 0.0, (rebound, rebound), (echo, echo)
-    ranges = SensorRanges(exactly, none, none, (1e-3, 1e-3), (refractory, refractory), (leak, leak), none, none, none, *read_out)
+    ranges = SensorRanges(exactly, none, none, (1e-3, 1e-3), (refractory, refractory), (leak, leak), none, none, none, none, *read_out)
     pixels = draw_pixels(Draw(1, Stream.SENSOR), ranges, canvas, mains)
     settle(canvas, pixels, view([AWAY]))
     canvas.planes[:, LEVEL] = canvas.planes[:, PHOTO]
@@ -110,7 +110,7 @@ def test_what_was_painted_piece_by_piece_equals_the_whole_picture() -> None:
 
 def test_noise_has_the_rate_and_the_hot_pixels_drawn() -> None:
     ranges = SensorRanges(
-        (0.2, 0.2), (0, 0), (0, 0), (1e-3, 1e-3), (1e-3, 1e-3), (0, 0), (0.2, 0.2), (0.4, 0.4), (20, 20), 0.0, (0, 0), (0, 0)
+        (0.2, 0.2), (0, 0), (0, 0), (1e-3, 1e-3), (1e-3, 1e-3), (0, 0), (0.2, 0.2), (0.4, 0.4), (20, 20), (0, 0), 0.0, (0, 0), (0, 0)
     )
     noise = Noise(Draw(3, Stream.SENSOR), Draw(3, Stream.NOISE), ranges, 128, 128)
     moments, places, marks = noise.block(1_000_000, 4_000_000)
@@ -196,6 +196,21 @@ def test_rebounds_do_not_depend_on_how_time_is_cut() -> None:
     canvas, pixels = ideal(rebound=0.6)
     parts = [run(canvas, pixels, poses[n : n + 1], n * STEP_US).copy() for n in range(12)]
     np.testing.assert_array_equal(whole, np.concatenate(parts))
+
+
+def test_the_share_of_noise_drawn_is_joined_by_a_neighbour_within_10_ms() -> None:
+    none = (0.0, 0.0)
+    ranges = SensorRanges((0.2, 0.2), none, none, (1e-3, 1e-3), (1e-3, 1e-3), none, (0.02, 0.02), none, none, (0.5, 0.5), 0.0, none, none)
+    moments, places, _ = Noise(Draw(3, Stream.SENSOR), Draw(3, Stream.NOISE), ranges, 128, 128).block(0, 4_000_000)
+    alone = 0.02 * 128 * 128 * 4
+    assert len(moments) == pytest.approx(1.5 * alone, rel=0.1)
+    tile, pixel = np.divmod(places, TILE_PIXELS)
+    x, y = tile % 16 * 8 + pixel % 8, tile // 16 * 8 + pixel // 8
+    after = np.arange(len(moments))[:, None] + np.arange(1, 40)
+    after = np.minimum(after, len(moments) - 1)
+    beside = np.abs(x[after] - x[:, None]) + np.abs(y[after] - y[:, None]) == 1
+    joined = np.any(beside & (moments[after] - moments[:, None] < JOINED_US), axis=1)
+    assert joined.sum() == pytest.approx(0.5 * alone, rel=0.15)
 
 
 def test_a_rectangle_has_corners_and_a_capsule_has_none() -> None:
