@@ -86,6 +86,10 @@ class Status:
     chat_busy: bool = False
     tokens_per_s: float = 0.0
     memory_age: int = 0
+    checks: bool = False
+    """Answers are compared with the host's."""
+    may_check: bool = False
+    """There is a chip to compare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,18 +103,6 @@ class Settings:
     region: tuple[int, int, int, int] | None = None
     threshold: float = 0.5
     min_events: float = 0.0
-
-
-@dataclass(slots=True)
-class Turn:
-    """One turn of the chat. `text` grows while tokens stream in."""
-
-    role: str
-    text: str = ""
-    done: bool = True
-    reason: str = ""
-    id: object = None
-    tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True)

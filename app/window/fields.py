@@ -89,10 +89,17 @@ class Fields:
         """A list of finite numbers."""
         return [_number(value, name) for value in self._list(name)]
 
-    def wholes(self, name: str, count: int) -> list[int]:
-        """A list of exactly `count` whole numbers."""
+    def rows(self, name: str, length: int) -> list[list[Any]]:
+        """A list of lists of `length` values."""
+        rows = self._list(name)
+        if not all(isinstance(row, list) and len(row) == length for row in rows):
+            raise ValueError(f"{name} does not hold rows of {length}")
+        return rows
+
+    def wholes(self, name: str, count: int | None = None) -> list[int]:
+        """A list of whole numbers, exactly `count` of them if given."""
         values = [_whole(value, name) for value in self._list(name)]
-        if len(values) != count:
+        if count is not None and len(values) != count:
             raise ValueError(f"{name} does not hold {count} numbers")
         return values
 

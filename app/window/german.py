@@ -1,8 +1,10 @@
 """The window in German (texts.py): English text, German text."""
 
+from app.window.german_chat import CHAT
 from app.window.german_teaching import TEACHING
 
 GERMAN: dict[str, str] = {
+    **CHAT,
     **TEACHING,
     # Gestures
     "Hand clapping": "Klatschen",
@@ -206,60 +208,15 @@ GERMAN: dict[str, str] = {
     "scores to decision": "von den Werten zum Urteil",
     "from the decision until it was on screen": "vom Urteil bis auf den Bildschirm",
     "from the arrival of the last packet to the decision": "von der Ankunft des letzten Pakets bis zum Urteil",
-    # Chat
-    "Chat": "Chat",
-    "Copy": "Kopieren",
-    "Copy the conversation": "Das Gespräch kopieren",
-    "Clear memory": "Gedächtnis leeren",
-    "Forget the conversation: the network starts from nothing (Ctrl+L)": "Das Gespräch vergessen: Das Netz beginnt von vorn (Strg+L)",
-    "Conversation": "Gespräch",
-    "Chat figures": "Kennzahlen des Chats",
-    "You": "Sie",
-    "Write something for the model to answer": "Schreiben Sie etwas (auf Englisch)",
-    "Prompt": "Eingabe",
-    "Send": "Senden",
-    "Send the prompt (Enter)": "Die Eingabe senden (Eingabetaste)",
-    "Stop": "Stopp",
-    "Stop the answer at once (Esc)": "Die Antwort sofort abbrechen (Esc)",
-    "Seed": "Seed",
-    "The same seed, prompt and memory give the same answer": (
-        "Gleicher Seed, gleiche Eingabe und gleiches Gedächtnis ergeben die gleiche Antwort"
-    ),
-    "Temp.": "Temp.",
-    "Temperature. 0: always the likeliest token; higher: more daring": "Temperatur. 0: immer das wahrscheinlichste Token; höher: gewagter",
-    "Top-k": "Top-k",
-    "Top-k. Only the k likeliest tokens may be drawn (0: all)": "Top-k. Nur die k wahrscheinlichsten Token werden gezogen (0: alle)",
-    "Tokens": "Token",
-    "The longest answer, in tokens": "Längste Antwort, in Token",
-    "Weights:": "Gewichte:",
-    "A small recurrent network that continues text. It knows words and manners, not facts; "
-    "its whole memory of the conversation is its state, a few thousand numbers, until you clear it.": (
-        "Ein kleines rekurrentes Netz, das englischen Text fortsetzt. Es kennt Wörter und Umgangsformen, keine Tatsachen; "
-        "sein ganzes Gedächtnis sind die paar tausend Zahlen seines Zustands, bis Sie es leeren."
-    ),
-    "stopped": "abgebrochen",
-    "token limit reached": "Tokengrenze erreicht",
-    "broken off": "abgerissen",
-    "tokens/s": "Token/s",
-    "first token {time}": "erstes Token {time}",
-    "{share:.0f} % of units active": "{share:.0f} % aktiv",
-    "memory {count} tokens": "Gedächtnis {count} Token",
     # Help
     "Egret: keys and hints": "Egret: Tasten und Hinweise",
     "Space": "Leertaste",
-    "Enter, Ctrl+Enter": "Eingabe, Strg+Eingabe",
-    "Esc": "Esc",
-    "Ctrl+L": "Strg+L",
     "Ctrl +": "Strg +",
     "Ctrl −": "Strg −",
     "play or pause the recording": "Aufnahme abspielen oder anhalten",
     "one window of 25 ms on": "ein Fenster von 25 ms weiter",
     "a second back; a window back while paused": "eine Sekunde zurück; in der Pause ein Fenster",
     "a second on; a window on while paused": "eine Sekunde weiter; in der Pause ein Fenster",
-    "write to the model": "dem Modell schreiben",
-    "send the prompt": "die Eingabe senden",
-    "stop the answer": "die Antwort abbrechen",
-    "clear the model's memory": "das Gedächtnis des Modells leeren",
     "start or stop recording": "Aufnahme starten oder beenden",
     "start the engine again when it has gone": "die Engine neu starten, wenn sie nicht mehr da ist",
     "larger type": "größere Schrift",

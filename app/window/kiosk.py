@@ -21,7 +21,7 @@ ZOOM = 1.3
 """Type is so much larger than in a window of the same size (read from two metres)."""
 LEAVE = "Ctrl+Shift+Q"
 """The only way out."""
-ACTIONS = frozenset({"focus_prompt", "send_prompt", "stop_answer", "clear_memory"})
+ACTIONS = frozenset({"chat.focus_prompt", "chat.send", "chat.stop", "chat.clear_memory"})
 """What keys may do here."""
 
 

@@ -8,6 +8,7 @@ cost does not depend on the event rate (surface.py), so neither does the window'
 import contextlib
 import json
 import time
+from operator import attrgetter
 from pathlib import Path
 
 import numpy as np
@@ -152,7 +153,7 @@ class MainWindow(QMainWindow):
             for keys in key.keys if not self.kiosk or key.action in ACTIONS else ():
                 shortcut = QShortcut(QKeySequence(keys), self)
                 shortcut.setAutoRepeat(key.action in ("back", "forward", "step"))
-                shortcut.activated.connect(getattr(self, key.action))
+                shortcut.activated.connect(attrgetter(key.action)(self))
 
     def _lock(self) -> None:
         """For visitors: no frame, fewer controls, one way out."""
@@ -193,22 +194,6 @@ class MainWindow(QMainWindow):
     def forward(self) -> None:
         """Arrow right."""
         self.transport.hop(1)
-
-    def focus_prompt(self) -> None:
-        """Write to the model."""
-        self.chat.prompt.setFocus()
-
-    def send_prompt(self) -> None:
-        """Send what is written."""
-        self.chat.send()
-
-    def stop_answer(self) -> None:
-        """Escape."""
-        self.chat.stop()
-
-    def clear_memory(self) -> None:
-        """Forget the conversation."""
-        self.chat.clear_memory()
 
     def record(self) -> None:
         """Start or stop."""
@@ -282,7 +267,7 @@ class MainWindow(QMainWindow):
             self._lost(sentence or tr("It ended while it was starting."))
 
     def _send(self, message: Message) -> None:
-        optional = message["op"] == "painted"
+        optional = message["op"] in ("painted", "chat_doubts")
         if not self.client.send(message, optional) and not optional:
             self.notice.say("warning", tr("There is no engine to do that."))
 

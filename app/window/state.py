@@ -9,7 +9,6 @@ The engine is another process and may be of another version: a message whose fie
 """
 
 import enum
-import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +23,6 @@ from app.window.facts import (
     Settings,
     Source,
     Status,
-    Turn,
     recording_of,
     runtime_of,
     settings_of,
@@ -32,6 +30,7 @@ from app.window.facts import (
 )
 from app.window.fields import Fields
 from app.window.lessons import Teaching, teaching_of
+from app.window.talk import Talk
 
 RIBBON_US = 30_000_000
 """Sensor time that the history of decisions covers (us)."""
@@ -39,8 +38,6 @@ STATUS_S = 0.25
 """The engine sends a `status` this often (s)."""
 RATE_POINTS = 240
 """Points of the rate history: a minute of `status` messages."""
-TRANSCRIPT_TURNS = 200
-"""Turns kept in the transcript; the network's memory does not depend on them."""
 
 
 class Topic(enum.Flag):
@@ -97,14 +94,7 @@ class WindowState:
         self.decisions = 0
         self.history: deque[Segment] = deque()
         self.rates: deque[tuple[float, float]] = deque(maxlen=RATE_POINTS)
-        self.turns: list[Turn] = []
-        self.chat_generation = 0
-        """Counts clearings of the transcript, so that a view knows that it must start anew."""
-        self.token_activity = math.nan
-        self.first_token_ms = math.nan
-        self.seed: int | None = None
-        self.tokens_per_s = 0.0
-        self.chat_busy = False
+        self.talk = Talk()
         self.notices: deque[tuple[str, str]] = deque(maxlen=20)
         self.notices_seen = 0
         self.clock = SensorClock()
@@ -113,9 +103,7 @@ class WindowState:
         """The connection ended or could not be made; the last picture stays, with `sentence` over it."""
         self.connected = False
         self.gone = sentence
-        self.chat_busy = False
-        if self.turns and not self.turns[-1].done:
-            self.turns[-1].done, self.turns[-1].reason = True, "error"
+        self.talk.end()
         return Topic.CONNECTION | Topic.CHAT | Topic.SOURCE
 
     def apply(self, message: Message, now_s: float) -> Topic:
@@ -137,21 +125,20 @@ class WindowState:
         settings = settings_of(m.part("settings"), Settings())
         source = None if m.absent("source") else source_of(m.part("source"), None)
         recording = None if m.absent("recording") else recording_of(m.part("recording"))
-        turns = [Turn(t.text("role"), t.text("text"), t.flag("done", True), t.text("reason")) for t in m.parts("chat")]
+        talk = Talk(self.talk.generation + 1)
+        talk.greet(m.parts("chat"))
         names = {
             "gesture": (gesture.text("name"), gesture.text("hash")),
             "language": (language.text("name"), language.text("hash")),
         }
         teaching = teaching_of(m.part("teach"))
         session = m.text("session")
-        generation = self.chat_generation
         self._forget()
         self.connected, self.gone = True, ""
         self.session, self.models, self.labels = session, names, labels
         self.runtime, self.settings, self.source, self.recording = runtime, settings, source, recording
         self.teaching = teaching
-        self.turns, self.chat_generation = turns[-TRANSCRIPT_TURNS:], generation + 1
-        self.chat_busy = bool(turns) and not turns[-1].done
+        self.talk = talk
         return Topic.ALL
 
     def _source(self, m: Fields, now_s: float) -> Topic:
@@ -218,13 +205,15 @@ class WindowState:
             chat_busy=chat.flag("busy"),
             tokens_per_s=chat.number("tokens_per_s"),
             memory_age=chat.whole("memory_age"),
+            checks=chat.flag("checks"),
+            may_check=chat.flag("may_check"),
         )
         runtime = runtime_of(m.part("runtime"), self.runtime)
         recording = None if m.absent("recording") else recording_of(m.part("recording"))
         self.status, self.runtime, self.recording = status, runtime, recording
-        self.chat_busy = status.chat_busy
+        self.talk.busy = status.chat_busy
         if status.chat_busy:
-            self.tokens_per_s = status.tokens_per_s
+            self.talk.tokens_per_s = status.tokens_per_s
         self.rates.append((status.rate, status.kept_rate))
         running = status.playing and (self.source is None or self.source.state == "live")
         self.clock.observe(now_s, status.now_us, status.position_us, self._speed(status) if running else 0.0)
@@ -239,45 +228,11 @@ class WindowState:
         return Topic.SETTINGS
 
     def _chat(self, m: Fields, now_s: float) -> Topic:
-        event, answer = m.text("event"), m.value("id")
-        if event == "started":
-            self.chat_busy = True
-            self.first_token_ms, self.token_activity = math.nan, math.nan
-            self.seed = m.whole("seed") if not m.absent("seed") else None
-            self.turns += [Turn("user", m.text("prompt")), Turn("model", done=False, id=answer)]
-            del self.turns[:-TRANSCRIPT_TURNS]
-        elif event == "done":
-            self.chat_busy = False
-            self.first_token_ms = m.number("first_token_ms", math.nan)
-            tokens, seconds = m.whole("tokens"), m.number("seconds")
-            if seconds > 0:
-                self.tokens_per_s = tokens / seconds
-            turn = self._answer(answer)
-            if turn is not None:
-                turn.done, turn.reason, turn.tokens = True, m.text("reason"), tokens
-        elif event == "cleared":
-            self.turns = []
-            self.chat_generation += 1
-            self.first_token_ms, self.token_activity = math.nan, math.nan
+        self.talk.chat(m)
         return Topic.CHAT
 
-    def _answer(self, answer: object) -> Turn | None:
-        """The turn with this id among the last few (a token may still come after the next question was asked)."""
-        return next((t for t in reversed(self.turns[-6:]) if t.role == "model" and t.id == answer), None)
-
     def _token(self, m: Fields, now_s: float) -> Topic:
-        turn = self._answer(m.value("id"))
-        piece = m.text("text")
-        if turn is None:  # the window attached in the middle of an answer
-            turn = next((t for t in reversed(self.turns[-1:]) if not t.done and t.id is None), None)
-            if turn is None:
-                turn = Turn("model", done=False)
-                self.turns.append(turn)
-            turn.id = m.value("id")
-        turn.text += piece
-        turn.tokens += 1
-        self.token_activity = m.number("activity", math.nan)
-        self.tokens_per_s = m.number("tokens_per_s", self.tokens_per_s)
+        self.talk.token(m)
         return Topic.CHAT
 
     def _notice(self, m: Fields, now_s: float) -> Topic:

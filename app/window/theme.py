@@ -140,8 +140,9 @@ def style_sheet(scale: Scale) -> str:
     QPushButton:pressed, QToolButton:pressed {{ background: {LINE}; }}
     QPushButton:checked, QToolButton:checked {{ background: #173b52; border-color: {ACCENT}; }}
     QPushButton:disabled, QToolButton:disabled {{ color: #667180; border-color: {RAISED}; }}
-    QPushButton:focus, QToolButton:focus, QComboBox:focus, QLineEdit:focus, QAbstractSpinBox:focus {{ border-color: {ACCENT}; }}
-    QToolButton::menu-indicator {{ image: none; width: 0; }}
+    QPushButton:focus, QToolButton:focus, QComboBox:focus, QLineEdit:focus, QPlainTextEdit:focus,
+    QAbstractSpinBox:focus {{ border-color: {ACCENT}; }}
+    QToolButton::menu-indicator, QPushButton::menu-indicator {{ image: none; width: 0; }}
     QPushButton#primary {{ background: #14577b; border-color: #1d74a3; font-weight: 600; }}
     QPushButton#primary:disabled {{ background: {RAISED}; border-color: {RAISED}; }}
     QPushButton#recording {{ background: #6a1f1f; border-color: {BAD}; }}
@@ -158,6 +159,10 @@ def style_sheet(scale: Scale) -> str:
     QProgressBar {{ background: {LINE}; border: none; border-radius: {px(4)}px; }}
     QProgressBar::chunk {{ background: {ACCENT}; border-radius: {px(4)}px; }}
     QTextEdit {{ background: {GROUND}; border: 1px solid {LINE}; border-radius: {px(4)}px; padding: {px(4)}px; }}
+    QPlainTextEdit {{ background: {GROUND}; border: 1px solid {LINE}; border-radius: {px(4)}px;
+        selection-background-color: {ACCENT}; selection-color: {GROUND}; }}
+    QTreeWidget {{ background: {RAISED}; border: none; }}
+    QTreeWidget::item:selected {{ background: #173b52; color: {TEXT}; }}
     QMenu {{ background: {RAISED}; border: 1px solid {LINE}; padding: {px(4)}px; }}
     QMenu::item {{ padding: {px(5)}px {px(18)}px; border-radius: {px(3)}px; }}
     QMenu::item:selected {{ background: #173b52; }}

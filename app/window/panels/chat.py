@@ -1,270 +1,342 @@
-"""The chat panel: a prompt, an answer that streams in, and plain words about what is answering.
+"""The chat panel: the conversation, a prompt, what can be done with either, and plain words about what is answering.
 
-Tokens come faster than anybody reads; they are drawn in batches at the panel's rate. Stop and Send never move and never hide.
+Tokens come faster than anybody reads; they are drawn in batches at the panel's rate. Stop and Send never move and never hide. Nothing is
+changed here by a button: what it did is seen when the engine tells the conversation anew.
 """
 
-from typing import Any, ClassVar, TypeVar
+import math
+from collections.abc import Callable
+from typing import Any, ClassVar
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QGuiApplication, QTextCharFormat, QTextCursor
-from PySide6.QtWidgets import (
-    QDoubleSpinBox,
-    QHBoxLayout,
-    QLabel,
-    QLineEdit,
-    QPushButton,
-    QSizePolicy,
-    QSpinBox,
-    QTextEdit,
-    QWidget,
-)
+from PySide6.QtCore import QPoint, Qt
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QPushButton, QSizePolicy, QWidget, QWidgetAction
 
-from app.window import theme
-from app.window.facts import Turn
+from app.protocol import Message
 from app.window.figures import milliseconds, three, whole
-from app.window.panels.base import Panel, quiet, roomy
+from app.window.panels.base import Panel, quiet
+from app.window.panels.chat_prompt import Prompt
+from app.window.panels.chat_settings import NAMES, ChatSettings
+from app.window.panels.chat_transcript import WHAT_IT_IS, Transcript
+from app.window.panels.chat_tree import Branches
 from app.window.state import Topic, WindowState
+from app.window.talk import MODEL, USER, Turn
 from app.window.texts import mark, tr
 from app.window.theme import Scale
 
-WHAT_IT_IS = mark(
-    "A small recurrent network that continues text. It knows words and manners, not facts; "
-    "its whole memory of the conversation is its state, a few thousand numbers, until you clear it."
-)
-Spin = TypeVar("Spin", QSpinBox, QDoubleSpinBox)
-REASONS = {"stopped": mark("stopped"), "limit": mark("token limit reached"), "error": mark("broken off")}
-MOST_BLOCKS = 2000
-"""Paragraphs kept on screen."""
-
-
-class Transcript(QTextEdit):
-    """Read-only text that grows at its end and stays where the reader scrolled to."""
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setReadOnly(True)
-        self.setUndoRedoEnabled(False)
-        self.document().setMaximumBlockCount(MOST_BLOCKS)
-        self.setAccessibleName(tr("Conversation"))
-        self._generation = -1
-        self._last: Turn | None = None
-        self._written = 0
-        self._closed = True
-        self._follow = True
-        self.verticalScrollBar().valueChanged.connect(self._scrolled)
-        self.verticalScrollBar().rangeChanged.connect(self._grown)
-
-    def show_turns(self, turns: list[Turn], generation: int) -> None:
-        """Bring the text up to date with `turns`; begins anew when `generation` changes."""
-        if generation != self._generation:
-            self.clear()
-            self._generation, self._last, self._closed = generation, None, True
-            self._insert(tr(WHAT_IT_IS), theme.MUTED)
-        for turn in turns[self._place(turns) :]:
-            if turn is not self._last:
-                self._begin(turn)
-            if len(turn.text) > self._written:
-                self._insert(turn.text[self._written :], theme.TEXT)
-                self._written = len(turn.text)
-            if turn.done and not self._closed:
-                self._closed = True
-                if turn.reason in REASONS:
-                    self._insert(f"  [{tr(REASONS[turn.reason])}]", theme.MUTED)
-
-    def _scrolled(self, value: int) -> None:
-        self._follow = value >= self.verticalScrollBar().maximum() - 4
-
-    def _grown(self, least: int, most: int) -> None:
-        if self._follow:
-            self.verticalScrollBar().setValue(most)
-
-    def _place(self, turns: list[Turn]) -> int:
-        """Index of the turn that was being written; 0 if it has gone."""
-        if self._last is not None:
-            for index in range(len(turns) - 1, -1, -1):
-                if turns[index] is self._last:
-                    return index
-        return 0
-
-    def _begin(self, turn: Turn) -> None:
-        self._last, self._written, self._closed = turn, 0, False
-        mine = turn.role == "user"
-        self._insert("\n\n" if mine else "\n", theme.MUTED)
-        self._insert(f"{tr('You')}  " if mine else "Egret  ", theme.ACCENT if mine else theme.GOOD, bold=True)
-
-    def _insert(self, text: str, colour: str, bold: bool = False) -> None:
-        cursor = QTextCursor(self.document())
-        cursor.movePosition(QTextCursor.MoveOperation.End)
-        style = QTextCharFormat()
-        style.setForeground(QColor(colour))
-        style.setFontWeight(600 if bold else 400)
-        cursor.insertText(text, style)
+PAUSE_S = 0.15
+"""After so long without a key the engine is asked what it can make of the prompt."""
+LARGEST_SEED = 2**31 - 1
+ARROW = "▾"
+FILES = mark("Conversations (*.json);;Texts (*.txt)")
 
 
 class ChatPanel(Panel):
-    """Transcript, prompt, sampling settings, figures."""
+    """Transcript, prompt, tools, figures."""
 
     INTERESTS: ClassVar[Topic] = Topic.CHAT | Topic.STATUS | Topic.MODELS | Topic.CONNECTION
     RATE_HZ: ClassVar[float] = 15.0
 
     def __init__(self, state: WindowState, parent: QWidget | None = None) -> None:
         super().__init__(state, tr("Chat"), parent)
-        self.model = QLabel()
-        self.model.setObjectName("muted")
-        self.header.insertWidget(1, self.model)
-        self.copy = self._button(tr("Copy"), tr("Copy the conversation"), self._copy)
-        self.clear = self._button(
-            tr("Clear memory"), tr("Forget the conversation: the network starts from nothing (Ctrl+L)"), self.clear_memory
-        )
-        self.header.addWidget(self.copy)
-        self.header.addWidget(self.clear)
+        self._editing: Turn | None = None
+        """The visitor's turn that the prompt is to replace."""
+        self._typed_s = math.inf
+        """When the prompt was last changed, as long as the engine has not been asked about it."""
+        self._now_s = 0.0
+        self.settings = ChatSettings()
+        self.branches = Branches()
         self.transcript = Transcript(self)
+        self.prompt = Prompt(self)
         self.figures = QLabel()
         self.figures.setObjectName("muted")
         self.figures.setAccessibleName(tr("Chat figures"))
         self.figures.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
-        self.prompt = QLineEdit()
-        self.prompt.setPlaceholderText(tr("Write something for the model to answer"))
-        self.prompt.setAccessibleName(tr("Prompt"))
-        self.prompt.setMaxLength(20_000)
-        self.prompt.returnPressed.connect(self.send)
-        self.prompt.textChanged.connect(lambda _: self._show_buttons())
+        self._build_header()
+        self._build_lines()
+        self._connect()
+        self._show_buttons()
+
+    # What it is made of
+
+    def _build_header(self) -> None:
+        self.model = QLabel()
+        self.model.setObjectName("muted")
+        self.header.insertWidget(1, self.model)
+        menu = QMenu(self)
+        self.copy = menu.addAction(tr("Copy"), self._copy)
+        menu.addAction(tr("Save ..."), self._save)
+        self.load = menu.addAction(tr("Take up a saved one ..."), self._load)
+        self.export = _menu_button(tr("Conversation"), tr("Copy or save the conversation, or take up a saved one"), menu)
+        self.clear = self._button(
+            tr("Clear memory"), tr("Forget the conversation: the network starts from nothing (Ctrl+L)"), self.clear_memory
+        )
+        self.header.addWidget(self.export)
+        self.header.addWidget(self.clear)
+
+    def _build_lines(self) -> None:
         self.send_button = self._button(tr("Send"), tr("Send the prompt (Enter)"), self.send)
         self.send_button.setObjectName("primary")
         self.stop_button = self._button(tr("Stop"), tr("Stop the answer at once (Esc)"), self.stop)
-        self._arrange()
-        self._show_buttons()
+        self.again = self._button(tr("Write anew"), tr("Write the last answer anew, with the next seed (Ctrl+R)"), self.regenerate)
+        self.more = self._button(tr("Write on"), tr("Go on where the conversation stands (Alt+Enter)"), self.proceed)
+        self.tree_button = _menu_button(tr("Branches"), tr("Everything that was said and answered (Ctrl+B)"), _holding(self, self.branches))
+        self.settings_button = _menu_button("", tr("How answers are written"), _holding(self, self.settings))
+        line, self.tools = QHBoxLayout(), QHBoxLayout()
+        line.addWidget(self.prompt, 1)
+        line.addWidget(self.send_button)
+        line.addWidget(self.stop_button)
+        for tool in (self.again, self.more, self.tree_button, self.settings_button):
+            tool.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+            self.tools.addWidget(tool, 1)
+        self.column.addWidget(self.transcript, 1)
+        self.column.addWidget(self.figures)
+        self.column.addLayout(line)
+        self.column.addLayout(self.tools)
 
-    def _button(self, text: str, tip: str, action: Any) -> QPushButton:
+    def _connect(self) -> None:
+        self.prompt.entered.connect(self.send)
+        self.prompt.recalled.connect(self.edit_last)
+        self.prompt.textChanged.connect(self._typed)
+        self.transcript.pressed.connect(self._press)
+        self.transcript.version.connect(lambda node: self.command.emit({"op": "chat_switch", "node": node}))
+        self.branches.chosen.connect(self._switch)
+        self.tree_button.menu().aboutToShow.connect(lambda: self.command.emit({"op": "chat_tree"}))
+        self.settings.changed.connect(self._settings_changed)
+        self.settings.check_wanted.connect(lambda on: self.command.emit({"op": "chat_check", "value": on}))
+        self._settings_changed()
+
+    def _button(self, text: str, tip: str, action: Callable[[], None]) -> QPushButton:
         button = QPushButton(text)
         button.setToolTip(tip)
         button.clicked.connect(lambda: action())
         quiet(button)
         return button
 
-    def _arrange(self) -> None:
-        line = QHBoxLayout()
-        line.addWidget(self.prompt, 1)
-        line.addWidget(self.send_button)
-        line.addWidget(self.stop_button)
-        self.seed = _spin(QSpinBox(), 0, 2**31 - 1, 1, tr("Seed"), tr("The same seed, prompt and memory give the same answer"))
-        self.temperature = _spin(
-            QDoubleSpinBox(), 0.0, 5.0, 0.8, tr("Temp."), tr("Temperature. 0: always the likeliest token; higher: more daring")
-        )
-        self.temperature.setSingleStep(0.05)
-        self.top_k = _spin(QSpinBox(), 0, 10_000, 40, tr("Top-k"), tr("Top-k. Only the k likeliest tokens may be drawn (0: all)"))
-        self.tokens = _spin(QSpinBox(), 1, 2000, 200, tr("Tokens"), tr("The longest answer, in tokens"))
-        self.options = QHBoxLayout()
-        for spin in (self.seed, self.temperature, self.top_k, self.tokens):
-            self.options.addWidget(spin, 1)
-        self.column.addWidget(self.transcript, 1)
-        self.column.addWidget(self.figures)
-        self.column.addLayout(line)
-        self.column.addLayout(self.options)
-
     def lock(self) -> None:
         """Ask, stop and clear; nothing else."""
-        for control in (self.copy, self.seed, self.temperature, self.top_k, self.tokens):
+        self.transcript.locked = True
+        for control in (self.export, self.again, self.more, self.tree_button, self.settings_button):
             control.hide()
         for field in (self.prompt, self.transcript):
             field.setContextMenuPolicy(Qt.ContextMenuPolicy.NoContextMenu)
 
-    def forget(self) -> None:
-        """Begin anew for the next visitor: nothing half written, nothing said, nothing remembered."""
-        self.prompt.clear()
-        if self.state.chat_busy:
-            self.stop()
-        if self.state.turns or self.state.status.memory_age:
-            self.clear_memory()
+    # What buttons and keys do
+
+    def focus_prompt(self) -> None:
+        """Write to the model."""
+        self.prompt.setFocus()
 
     def send(self) -> None:
         """Ask, if there is something to ask and nobody is talking."""
         prompt = self.prompt.text().strip()
         if not prompt or not self._may_send():
             return
-        message = {"op": "chat", "prompt": prompt, "seed": self.seed.value(), "temperature": round(self.temperature.value(), 2)}
-        self.command.emit(message | {"top_k": self.top_k.value(), "tokens": self.tokens.value()})
+        message: Message = {"op": "chat", "prompt": prompt} | self.settings.message()
+        if self._editing is not None:
+            message |= {"op": "chat_edit", "node": self._editing.node}
+        self.command.emit(message)
+        self.leave_editing()
         self.prompt.clear()
 
     def stop(self) -> None:
-        """End the answer."""
-        self.command.emit({"op": "chat_stop"})
+        """End the answer; while nobody talks, leave an earlier prompt as it was."""
+        if self._editing is not None and not self.state.talk.busy:
+            self.leave_editing()
+            self.prompt.clear()
+        else:
+            self.command.emit({"op": "chat_stop"})
+
+    def regenerate(self, node: int | None = None) -> None:
+        """Write the last answer, or that of a token, anew with the next seed."""
+        if self.state.connected and self.state.talk.turns:
+            seed = self.settings.seed.value() if self.state.talk.seed is None else self.state.talk.seed
+            where = {} if node is None else {"node": node}
+            self.command.emit({"op": "chat_regenerate"} | where | self.settings.message() | {"seed": (seed + 1) % LARGEST_SEED})
+
+    def proceed(self) -> None:
+        """Write on."""
+        if self._may_send() and self.state.talk.turns:
+            self.command.emit({"op": "chat_continue"} | self.settings.message())
+
+    def edit_last(self) -> None:
+        """Bring the last prompt back, to be sent in its own place."""
+        turn = next((turn for turn in reversed(self.state.talk.turns) if turn.role == USER and turn.node), None)
+        if turn is not None:
+            self._edit(turn)
+
+    def leave_editing(self) -> None:
+        """The prompt is a new one again."""
+        self._editing = None
+        self.send_button.setText(tr("Send"))
+
+    def show_branches(self) -> None:
+        """Open the tree."""
+        if self.state.connected and self.tree_button.isVisible():
+            self.tree_button.showMenu()
 
     def clear_memory(self) -> None:
         """Forget the conversation."""
         self.command.emit({"op": "chat_clear"})
 
+    def forget(self) -> None:
+        """Begin anew for the next visitor: nothing half written, nothing said, nothing remembered."""
+        self.leave_editing()
+        self.prompt.clear()
+        if self.state.talk.busy:
+            self.command.emit({"op": "chat_stop"})
+        if self.state.talk.turns or self.state.status.memory_age:
+            self.clear_memory()
+
+    def _edit(self, turn: Turn) -> None:
+        self._editing = turn
+        self.send_button.setText(tr("Send anew"))
+        self.prompt.setText(turn.text.strip())
+        self.prompt.setFocus()
+
+    def _switch(self, node: int) -> None:
+        self.tree_button.menu().close()
+        self.command.emit({"op": "chat_switch", "node": node})
+
+    def _press(self, turn: Turn, node: int, point: QPoint) -> None:
+        """A token was pressed: what can be done from there."""
+        menu = self.token_menu(turn, node)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.popup(point)
+
+    def token_menu(self, turn: Turn, node: int) -> QMenu:
+        """What can be done from token `node` of `turn`."""
+        menu = QMenu(self)
+        menu.addAction(tr("Go back to here"), lambda: self.command.emit({"op": "chat_rewind", "node": node}))
+        menu.addAction(tr("Go back to here and write on"), lambda: self._rewind_and_proceed(node))
+        menu.addSeparator()
+        if turn.role == MODEL:
+            menu.addAction(tr("Write this answer anew"), lambda: self.regenerate(node))
+        else:
+            menu.addAction(tr("Change this prompt"), lambda: self._edit(turn))
+        menu.addAction(tr("Copy"), lambda: QGuiApplication.clipboard().setText(turn.text.strip()))
+        return menu
+
+    def _rewind_and_proceed(self, node: int) -> None:
+        self.command.emit({"op": "chat_rewind", "node": node})
+        self.command.emit({"op": "chat_continue"} | self.settings.message())
+
     def _copy(self) -> None:
-        names = {"user": tr("You"), "model": "Egret"}
-        text = "\n".join(f"{names.get(turn.role, turn.role)}: {turn.text}" for turn in self.state.turns)
+        names = {USER: tr("You"), MODEL: "Egret"}
+        text = "\n".join(f"{names.get(turn.role, turn.role)}: {turn.text.strip()}" for turn in self.state.talk.turns)
         QGuiApplication.clipboard().setText(text)
 
+    def _save(self) -> None:
+        path, kind = QFileDialog.getSaveFileName(self, tr("Save the conversation"), "egret-chat.json", tr(FILES))
+        if path:
+            named = path if "." in path.rsplit("/", 1)[-1] else path + (".txt" if "txt" in kind else ".json")
+            self.command.emit({"op": "chat_export", "path": named})
+
+    def _load(self) -> None:
+        path, _ = QFileDialog.getOpenFileName(self, tr("Take up a saved conversation"), "", tr(FILES))
+        if path:
+            self.command.emit({"op": "chat_load", "path": path})
+
+    # What is shown
+
     def _may_send(self) -> bool:
-        return self.state.connected and not self.state.chat_busy
+        return self.state.connected and not self.state.talk.busy
+
+    def _settings_changed(self) -> None:
+        name = self.settings.name()
+        self.settings_button.setText(f"{tr(NAMES[name]) if name else tr('Own settings')} {ARROW}")
+        self.transcript.set_underline(self.settings.underline.isChecked())
+
+    def _typed(self) -> None:
+        self._typed_s = self._now_s if self.prompt.text().strip() else math.inf
+        self._show_buttons()
+
+    def seek(self, now_s: float) -> None:
+        """Ask about the prompt when the visitor pauses."""
+        self._now_s = now_s
+        if now_s - self._typed_s > PAUSE_S and self.state.connected:
+            self._typed_s = math.inf
+            self.command.emit({"op": "chat_doubts", "text": self.prompt.text()})
 
     def _show_buttons(self) -> None:
-        self.send_button.setEnabled(self._may_send() and bool(self.prompt.text().strip()))
-        self.stop_button.setEnabled(self.state.connected)
-        self.clear.setEnabled(self.state.connected)
-        self.copy.setEnabled(bool(self.state.turns))
+        talk, connected, written = self.state.talk, self.state.connected, bool(self.prompt.text().strip())
+        self.send_button.setEnabled(self._may_send() and written)
+        self.stop_button.setEnabled(connected)
+        self.clear.setEnabled(connected)
+        self.copy.setEnabled(bool(talk.turns))
+        self.load.setEnabled(connected)
+        self.again.setEnabled(connected and bool(talk.turns))
+        self.more.setEnabled(self._may_send() and bool(talk.turns))
+        self.tree_button.setEnabled(connected and bool(talk.turns))
 
     def refresh(self, changed: Topic) -> None:
         """More text, other figures."""
-        state = self.state
+        state, talk = self.state, self.state.talk
         if changed & Topic.CHAT:
-            self.transcript.show_turns(state.turns, state.chat_generation)
+            self.transcript.show_turns(talk.turns, talk.generation)
+            self.branches.show_rows(talk.rows)
+            if talk.doubted == self.prompt.text():
+                self.prompt.show_doubts(talk.doubts)
         if changed & Topic.MODELS:
             name, digest = state.models.get("language", ("", ""))
             self.model.setText(name)
             self.model.setToolTip(f"{tr(WHAT_IT_IS)}\n{tr('Weights:')} {name} {digest}")
+        if changed & Topic.STATUS:
+            self.settings.show_check(state.status.checks, state.status.may_check)
         self._show_buttons()
-        if changed & ~Topic.CHAT or not state.chat_busy:
+        if changed & ~Topic.CHAT or not talk.busy:
             self._show_figures()
 
     def _show_figures(self) -> None:
         """At the pace of the status messages: nobody reads figures that change with every token."""
-        state = self.state
-        parts = [f"{three(state.tokens_per_s)} {tr('tokens/s')}"] if state.tokens_per_s else []
-        if state.first_token_ms == state.first_token_ms:
-            parts.append(tr("first token {time}").format(time=milliseconds(state.first_token_ms)))
-        if state.token_activity == state.token_activity:
-            parts.append(tr("{share:.0f} % of units active").format(share=state.token_activity * 100))
-        parts.append(tr("memory {count} tokens").format(count=whole(state.status.memory_age)))
-        text = "   ·   ".join(parts)
+        text = "   ·   ".join(self._parts())
         if text != self.figures.text():
             self.figures.setText(text)
 
+    def _parts(self) -> list[str]:
+        talk = self.state.talk
+        parts = [f"{three(talk.tokens_per_s)} {tr('tokens/s')}"] if talk.tokens_per_s else []
+        if math.isfinite(talk.first_token_ms):
+            parts.append(tr("first token {time}").format(time=milliseconds(talk.first_token_ms)))
+        if math.isfinite(talk.activity):
+            parts.append(tr("{share:.0f} % of units active").format(share=talk.activity * 100))
+        if math.isfinite(talk.energy_uj):
+            parts.append(tr("{energy} µJ a token").format(energy=three(talk.energy_uj)))
+        if talk.checked is not None:
+            parts.append(tr("host agrees") if talk.checked else tr("host differs"))
+        parts.append(tr("memory {count} tokens").format(count=whole(self.state.status.memory_age)))
+        return parts
+
     def rescale(self, scale: Scale) -> None:
-        """Spacing of the options too."""
+        """Spacing of the tools too."""
         super().rescale(scale)
-        self.options.setSpacing(scale.px(8))
+        self.tools.setSpacing(scale.px(8))
         self.transcript.document().setDefaultFont(scale.font(14))
+        self.settings.rescale(scale)
+        self.branches.rescale(scale)
+        self.prompt.updateGeometry()
 
     def get_settings(self) -> dict[str, Any]:
         """Sampling settings."""
-        return {
-            "seed": self.seed.value(),
-            "temperature": self.temperature.value(),
-            "top_k": self.top_k.value(),
-            "tokens": self.tokens.value(),
-        }
+        return self.settings.get()
 
     def set_settings(self, settings: dict[str, Any]) -> None:
         """Restore sampling settings."""
-        for name, spin in (("seed", self.seed), ("top_k", self.top_k), ("tokens", self.tokens)):
-            if isinstance(settings.get(name), int):
-                spin.setValue(settings[name])
-        if isinstance(settings.get("temperature"), int | float):
-            self.temperature.setValue(settings["temperature"])
+        self.settings.set(settings)
 
 
-def _spin(spin: Spin, least: float, most: float, value: float, name: str, tip: str) -> Spin:
-    kind = float if isinstance(spin, QDoubleSpinBox) else int
-    spin.setRange(kind(least), kind(most))
-    spin.setValue(kind(value))
-    spin.setToolTip(tip)
-    spin.setAccessibleName(name)
-    spin.setPrefix(f"{name}  ")
-    spin.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
-    roomy(spin)
-    return spin
+def _menu_button(text: str, tip: str, menu: QMenu) -> QPushButton:
+    button = QPushButton(f"{text} {ARROW}")
+    button.setToolTip(tip)
+    button.setMenu(menu)
+    quiet(button)
+    return button
+
+
+def _holding(parent: QWidget, widget: QWidget) -> QMenu:
+    """A menu that is `widget`."""
+    menu = QMenu(parent)
+    action = QWidgetAction(menu)
+    action.setDefaultWidget(widget)
+    menu.addAction(action)
+    return menu

@@ -3,11 +3,15 @@
 from typing import Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QGuiApplication
+from PySide6.QtGui import QGuiApplication, QTextCharFormat
 from pytestqt.qtbot import QtBot
 from window.engine_double import EngineDouble, status
 
+from app.window import theme
 from app.window.mainwindow import MainWindow
+from app.window.panels.chat_transcript import FULL, NODE, VERSION, Transcript, about, shade
+from app.window.panels.chat_tree import children
+from app.window.talk import Piece, Row, Turn
 
 
 def started(number: int, prompt: str = "hi") -> dict[str, Any]:
@@ -25,12 +29,44 @@ def done(number: int, reason: str = "end") -> dict[str, Any]:
 
 def test_a_prompt_is_sent_with_its_sampling_settings(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
     chat = window.chat
-    chat.set_settings({"seed": 7, "temperature": 0.6, "top_k": 12, "tokens": 99})
+    chat.set_settings({"seed": 7, "temperature": 0.6, "top_k": 12, "tokens": 99, "top_p": 0.9, "min_p": "odd"})
     qtbot.keyClicks(chat.prompt, "Hello you")
     qtbot.keyClick(chat.prompt, Qt.Key.Key_Return)
     qtbot.waitUntil(lambda: engine.ops("chat") != [])
-    assert engine.ops("chat") == [{"op": "chat", "prompt": "Hello you", "seed": 7, "temperature": 0.6, "top_k": 12, "tokens": 99}]
+    settings = {"seed": 7, "temperature": 0.6, "top_k": 12, "tokens": 99, "top_p": 0.9, "min_p": 0.0, "repetition_penalty": 1.0}
+    assert engine.ops("chat") == [{"op": "chat", "prompt": "Hello you"} | settings]
     assert chat.prompt.text() == ""
+
+
+def path(*turns: dict[str, Any], age: int = 9) -> dict[str, Any]:
+    return {"type": "chat", "event": "path", "turns": list(turns), "memory_age": age, "kept": age, "limit": 100}
+
+
+def turn(role: str, first: int, *texts: str, **more: Any) -> dict[str, Any]:
+    """A turn whose tokens are numbered from `first` on."""
+    pieces = [[first + index, text, 0.1 + index / 100, 1000 + index, None] for index, text in enumerate(texts)]
+    last = first + len(texts) - 1
+    said = {"role": role, "text": "".join(texts), "done": True, "reason": "", "node": last, "pieces": pieces, "versions": [last]}
+    return said | more
+
+
+ASKED = turn("user", 1, "", "Who", " are", " you")
+ANSWERED = turn("model", 5, "", "A", " tiny", " net")
+
+
+def formats(transcript: Transcript, name: int) -> dict[str, int]:
+    """Stretches of letters whose format has this property."""
+    found: dict[str, int] = {}
+    block = transcript.document().begin()
+    while block.isValid():
+        iterator = block.begin()
+        while not iterator.atEnd():
+            fragment = iterator.fragment()
+            if value := fragment.charFormat().property(name):
+                found[fragment.text()] = int(value)
+            iterator += 1
+        block = block.next()
+    return found
 
 
 def test_an_empty_prompt_is_not_sent(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
@@ -57,7 +93,7 @@ def test_tokens_stream_into_the_transcript_and_stopping_is_marked(qtbot: QtBot, 
 
 def test_nothing_can_be_sent_while_an_answer_streams_but_it_can_be_stopped(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
     engine.send(started(1))
-    qtbot.waitUntil(lambda: window.state.chat_busy)
+    qtbot.waitUntil(lambda: window.state.talk.busy)
     qtbot.keyClicks(window.chat.prompt, "more")
     qtbot.keyClick(window.chat.prompt, Qt.Key.Key_Return)
     assert window.chat.prompt.text() == "more"
@@ -80,14 +116,14 @@ def test_clear_memory_is_asked_for_and_empties_the_transcript_once_done(qtbot: Q
 def test_the_chat_tells_its_speed_and_the_age_of_its_memory(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
     engine.send(started(1), token(1, "x"), done(1), status(1, chat={"busy": False, "tokens_per_s": 0.0, "memory_age": 1234}))
     qtbot.waitUntil(lambda: "memory 1,234 tokens" in window.chat.figures.text())
-    for part in ("200 tokens/s", "first token 4.50 ms", "12 % of units"):
+    for part in ("321 tokens/s", "first token 4.50 ms", "12 % of units"):
         assert part in window.chat.figures.text()
 
 
 def test_the_conversation_can_be_copied(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
     engine.send(started(1, "hi"), token(1, "hello"), done(1))
     qtbot.waitUntil(window.chat.copy.isEnabled)
-    window.chat.copy.click()
+    window.chat.copy.trigger()
     assert QGuiApplication.clipboard().text() == "You: hi\nEgret: hello"
 
 
@@ -100,3 +136,221 @@ def test_the_transcript_follows_the_text_unless_the_reader_scrolled_back(qtbot: 
     engine.send(*(token(1, "many words\n") for _ in range(100)))
     qtbot.waitUntil(lambda: bar.maximum() > highest + 500)
     assert bar.value() == 10
+
+
+# ---- memory as an object -------------------------------------------------------------------------------------------------------------
+
+
+def test_every_letter_knows_its_token_once_the_engine_has_said_where_the_conversation_stands(
+    qtbot: QtBot, window: MainWindow, engine: EngineDouble
+) -> None:
+    transcript = window.chat.transcript
+    engine.send(started(1, "Who are you"), *(token(1, text) | {"node": 6 + i} for i, text in enumerate(("A", " tiny", " net"))))
+    qtbot.waitUntil(lambda: "tiny net" in transcript.toPlainText())
+    text = transcript.toPlainText()
+    assert formats(transcript, NODE) == {"A": 6, " tiny": 7, " net": 8}
+    engine.send(done(1), path(ASKED, ANSWERED))
+    qtbot.waitUntil(lambda: "Who" in formats(transcript, NODE))
+    assert formats(transcript, NODE) == {"Who": 2, " are": 3, " you": 4, "A": 6, " tiny": 7, " net": 8}
+    assert transcript.toPlainText() == text
+
+
+def test_what_is_rewound_goes_and_what_is_written_on_comes(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    transcript = window.chat.transcript
+    engine.send(path(ASKED, ANSWERED))
+    qtbot.waitUntil(lambda: "tiny net" in transcript.toPlainText())
+    engine.send(path(ASKED, turn("model", 5, "", "A")))
+    qtbot.waitUntil(lambda: "tiny" not in transcript.toPlainText())
+    assert transcript.toPlainText().endswith("Egret  A")
+    engine.send({"type": "chat", "event": "started", "id": 2, "prompt": None, "seed": 1}, token(2, " large") | {"node": 20}, done(2))
+    qtbot.waitUntil(lambda: transcript.toPlainText().endswith("Egret  A large"))
+    assert formats(transcript, NODE)[" large"] == 20
+
+
+def test_a_press_on_a_token_offers_to_go_back_there(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    chat = window.chat
+    engine.send(path(ASKED, ANSWERED))
+    qtbot.waitUntil(lambda: len(window.state.talk.turns) == 2)
+    user, model = window.state.talk.turns
+    back, back_and_on, _, anew, _ = chat.token_menu(model, 7).actions()
+    back.trigger()
+    back_and_on.trigger()
+    anew.trigger()
+    qtbot.waitUntil(lambda: engine.ops("chat_regenerate") != [])
+    assert [message["node"] for message in engine.ops("chat_rewind")] == [7, 7]
+    assert len(engine.ops("chat_continue")) == 1
+    assert engine.ops("chat_regenerate")[0]["node"] == 7
+    assert [action.text() for action in chat.token_menu(user, 2).actions()][3] == "Change this prompt"
+
+
+def test_the_press_finds_the_token_under_the_mouse(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    transcript = window.chat.transcript
+    engine.send(path(ASKED, ANSWERED))
+    qtbot.waitUntil(lambda: " net" in formats(transcript, NODE))
+    found: list[tuple[Turn, int]] = []
+    transcript.pressed.disconnect()
+    transcript.pressed.connect(lambda turn, node, point: found.append((turn, node)))
+    cursor = transcript.textCursor()
+    cursor.setPosition(transcript.toPlainText().index("tiny") + 2)
+    transcript.setTextCursor(cursor)
+    point = transcript.cursorRect(cursor).center()
+    cursor.clearSelection()
+    qtbot.mouseClick(transcript.viewport(), Qt.MouseButton.LeftButton, pos=point)
+    assert [(turn.role, node) for turn, node in found] == [("model", 7)]
+    piece = transcript.token_at(point)
+    assert piece is not None
+    assert "1,002 synaptic operations" in list(about(piece))
+    transcript.locked = True
+    qtbot.mouseClick(transcript.viewport(), Qt.MouseButton.LeftButton, pos=point)
+    assert len(found) == 1
+
+
+def test_versions_of_a_turn_can_be_paged_through(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    transcript = window.chat.transcript
+    engine.send(path(ASKED, ANSWERED | {"versions": [3, 8, 12]}))
+    qtbot.waitUntil(lambda: "‹ 2/3 ›" in transcript.toPlainText())
+    assert sorted(formats(transcript, VERSION).values()) == [3, 12]
+    transcript.version.emit(12)
+    qtbot.waitUntil(lambda: engine.ops("chat_switch") == [{"op": "chat_switch", "node": 12}])
+
+
+def test_write_anew_takes_the_next_seed_and_write_on_goes_on(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    assert not window.chat.again.isEnabled()
+    engine.send(started(1) | {"seed": 41}, token(1, "A"), done(1), path(ASKED, ANSWERED))
+    qtbot.waitUntil(lambda: window.chat.again.isEnabled() and window.chat.more.isEnabled())
+    window.chat.again.click()
+    window.chat.more.click()
+    qtbot.waitUntil(lambda: engine.ops("chat_continue") != [])
+    assert engine.ops("chat_regenerate")[0]["seed"] == 42
+
+
+def test_an_earlier_prompt_is_changed_in_its_own_place_and_escape_leaves_it(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    chat = window.chat
+    engine.send(path(ASKED, ANSWERED))
+    qtbot.waitUntil(lambda: len(window.state.talk.turns) == 2)
+    qtbot.keyClick(chat.prompt, Qt.Key.Key_Up)
+    assert (chat.prompt.text(), chat.send_button.text()) == ("Who are you", "Send anew")
+    chat.stop()
+    assert (chat.prompt.text(), chat.send_button.text()) == ("", "Send")
+    chat.edit_last()
+    qtbot.keyClicks(chat.prompt, "?")
+    qtbot.keyClick(chat.prompt, Qt.Key.Key_Return)
+    qtbot.waitUntil(lambda: engine.ops("chat_edit") != [])
+    (edited,) = engine.ops("chat_edit")
+    assert (edited["node"], edited["prompt"]) == (4, "Who are you?")
+    assert engine.ops("chat_stop") == engine.ops("chat") == []
+    assert chat.send_button.text() == "Send"
+
+
+def test_the_tree_is_asked_for_and_a_turn_in_it_is_gone_to(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    chat = window.chat
+    engine.send(path(ASKED, ANSWERED))
+    qtbot.waitUntil(chat.tree_button.isEnabled)
+    chat.tree_button.menu().aboutToShow.emit()
+    qtbot.waitUntil(lambda: engine.ops("chat_tree") != [])
+    rows = [(4, 0, "user", "Who are you", True), (8, 1, "model", "A tiny net", False), (12, 1, "model", "Nobody", True)]
+    names = ("node", "depth", "role", "text", "here")
+    engine.send({"type": "chat", "event": "tree", "rows": [dict(zip(names, row, strict=True)) for row in rows]})
+    qtbot.waitUntil(lambda: chat.branches.topLevelItemCount() == 1)
+    top = chat.branches.topLevelItem(0)
+    assert top is not None
+    assert [top.child(index).text(0) for index in range(2)] == ["Egret:  A tiny net", "Egret:  Nobody"]
+    chat.branches.itemClicked.emit(top.child(0), 0)
+    qtbot.waitUntil(lambda: engine.ops("chat_switch") == [{"op": "chat_switch", "node": 8}])
+
+
+def test_a_conversation_without_branches_is_not_indented(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    rows = tuple(Row(index, index, "user", str(index), True) for index in range(5))
+    assert children(rows) == [1, 1, 1, 1, 0]
+    window.chat.branches.show_rows(rows)
+    assert window.chat.branches.topLevelItemCount() == 5
+
+
+def test_what_the_model_can_make_little_of_is_marked_where_it_stands(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    prompt = window.chat.prompt
+    prompt.setText("🐦 at a zebrafish")
+    qtbot.waitUntil(lambda: engine.ops("chat_doubts") != [])
+    assert engine.ops("chat_doubts") == [{"op": "chat_doubts", "text": "🐦 at a zebrafish"}]
+    found = [[0, 1, "unknown", 4], [7, 16, "rare", 5]]
+    engine.send({"type": "chat", "event": "doubts", "text": "another text", "doubts": found})
+    engine.send({"type": "chat", "event": "doubts", "text": "🐦 at a zebrafish", "doubts": found})
+    qtbot.waitUntil(lambda: len(prompt.extraSelections()) == 2)
+    assert [mark.cursor.selectedText() for mark in prompt.extraSelections()] == ["🐦", "zebrafish"]  # type: ignore[attr-defined]
+    qtbot.keyClicks(prompt, "x")
+    assert prompt.extraSelections() == []
+
+
+def test_the_first_token_that_the_host_would_have_chosen_otherwise_is_marked_with_what_it_said(
+    qtbot: QtBot, window: MainWindow, engine: EngineDouble
+) -> None:
+    transcript = window.chat.transcript
+    host = {"text": "A large net", "tokens": 3, "difference": 1}
+    streamed = [token(1, text) | {"node": 6 + i, "agrees": i < 1} for i, text in enumerate(("A", " tiny", " net"))]
+    engine.send(started(1, "Who are you"), *streamed, done(1) | {"host": host}, path(ASKED, ANSWERED))
+    qtbot.waitUntil(lambda: "Host  A large net" in transcript.toPlainText() and "Who" in formats(transcript, NODE))
+    pieces = window.state.talk.turns[1].pieces
+    assert [piece.agrees for piece in pieces] == [True, True, False, False]
+    assert "host differs" in window.chat.figures.text()
+
+
+def test_presets_set_what_they_are_and_a_change_makes_settings_ones_own(qtbot: QtBot, window: MainWindow) -> None:
+    settings, button = window.chat.settings, window.chat.settings_button
+    assert button.text().startswith("Balanced")
+    settings.use("careful")
+    assert (settings.temperature.value(), settings.top_p.value()) == (0.4, 0.9)
+    assert button.text().startswith("Careful")
+    settings.temperature.setValue(0.45)
+    assert button.text().startswith("Own settings")
+    settings.temperature.setValue(0.4)
+    assert settings.preset.currentData() == "careful"
+
+
+def test_comparing_with_the_host_can_be_chosen_where_there_is_a_chip(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    settings = window.chat.settings
+    engine.send(status(1_000_000))
+    qtbot.waitUntil(lambda: not settings.check.isEnabled())
+    engine.send(status(2_000_000, chat={"busy": False, "checks": False, "may_check": True}))
+    qtbot.waitUntil(settings.check.isEnabled)
+    settings.check.click()
+    qtbot.waitUntil(lambda: engine.ops("chat_check") == [{"op": "chat_check", "value": True}])
+
+
+def test_the_line_under_a_token_is_brighter_the_more_units_fired(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    assert shade(0.0) == theme.RAISED
+    assert shade(FULL) == shade(1.0) == theme.ACCENT
+    assert shade(0.05).lightness() < shade(0.15).lightness()
+    engine.send(path(ASKED, ANSWERED))
+    qtbot.waitUntil(lambda: "tiny" in window.chat.transcript.toPlainText())
+
+    def lines() -> bool:
+        cursor = window.chat.transcript.textCursor()
+        cursor.setPosition(window.chat.transcript.toPlainText().index("tiny") + 1)
+        return cursor.charFormat().underlineStyle() != QTextCharFormat.UnderlineStyle.NoUnderline
+
+    assert lines()
+    window.chat.settings.underline.setChecked(False)
+    assert not lines()
+    assert list(about(Piece(1, " x", energy_uj=1.234)))[-1] == "1.23 µJ (estimated)"
+
+
+def test_a_long_prompt_makes_the_field_grow_and_enter_with_shift_begins_a_line(qtbot: QtBot, window: MainWindow) -> None:
+    prompt = window.chat.prompt
+    one = prompt.sizeHint().height()
+    qtbot.keyClicks(prompt, "a")
+    qtbot.keyClick(prompt, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
+    qtbot.keyClicks(prompt, "b")
+    assert prompt.text() == "a\nb"
+    assert prompt.sizeHint().height() > one
+    prompt.setText("x" * 30_000)
+    assert len(prompt.text()) == 20_000
+
+
+def test_old_turns_that_the_engine_no_longer_tells_go_from_the_top(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    transcript = window.chat.transcript
+    later = turn("user", 20, "", "Really")
+    engine.send(path(ASKED, ANSWERED, later))
+    qtbot.waitUntil(lambda: "Really" in transcript.toPlainText())
+    engine.send(path(ANSWERED, later, turn("model", 30, "", "Yes")))
+    qtbot.waitUntil(lambda: transcript.toPlainText().endswith("Yes"))
+    assert "Who are" not in transcript.toPlainText()
+    assert transcript.toPlainText().count("tiny net") == 1

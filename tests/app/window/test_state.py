@@ -55,7 +55,7 @@ def test_a_hello_tells_everything_and_forgets_the_engine_before() -> None:
     assert state.models["language"] == ("language-1", "ba9876543210")
     assert (state.settings.threshold, state.settings.background_us, state.settings.refractory_us) == (0.5, 2000, None)
     assert state.decision is None
-    assert state.turns == []
+    assert state.talk.turns == []
     assert state.connected
 
 
@@ -100,27 +100,27 @@ def test_pieces_of_an_answer_join_to_the_answer() -> None:
     state.apply({"type": "chat", "event": "started", "id": 7, "prompt": "hi", "seed": 3}, 0.0)
     for index, piece in enumerate(["Good", " mor", "ning"]):
         state.apply({"type": "token", "id": 7, "index": index, "text": piece, "activity": 0.1, "tokens_per_s": 300.0}, 0.0)
-    assert state.chat_busy
+    assert state.talk.busy
     done = {"type": "chat", "event": "done", "id": 7, "reason": "stopped", "tokens": 3, "seconds": 0.01, "first_token_ms": 4.5}
     state.apply(done, 0.0)
-    assert [(turn.role, turn.text, turn.done, turn.reason) for turn in state.turns] == [
+    assert [(turn.role, turn.text, turn.done, turn.reason) for turn in state.talk.turns] == [
         ("user", "hi", True, ""),
         ("model", "Good morning", True, "stopped"),
     ]
-    assert (state.chat_busy, state.first_token_ms, state.tokens_per_s) == (False, 4.5, 300.0)
+    assert (state.talk.busy, state.talk.first_token_ms, state.talk.tokens_per_s) == (False, 4.5, 300.0)
 
 
 def test_a_window_that_attaches_within_an_answer_shows_its_beginning_once_and_its_rest() -> None:
     state = greeted(chat=[{"role": "user", "text": "hi", "done": True}, {"role": "model", "text": "Good", "done": False}])
     state.apply({"type": "token", "id": 9, "index": 1, "text": " day", "activity": 0.1, "tokens_per_s": 300.0}, 0.0)
-    assert [turn.text for turn in state.turns] == ["hi", "Good day"]
+    assert [turn.text for turn in state.talk.turns] == ["hi", "Good day"]
 
 
 def test_an_answer_cut_off_by_the_engines_end_is_marked_so() -> None:
     state = greeted()
     state.apply({"type": "chat", "event": "started", "id": 1, "prompt": "hi"}, 0.0)
     state.engine_gone("The engine has gone.")
-    assert (state.turns[-1].done, state.turns[-1].reason, state.chat_busy) == (True, "error", False)
+    assert (state.talk.turns[-1].done, state.talk.turns[-1].reason, state.talk.busy) == (True, "error", False)
 
 
 def test_a_null_switches_a_filter_off_and_a_missing_one_stays() -> None:

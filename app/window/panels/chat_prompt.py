@@ -1,0 +1,96 @@
+"""The field for the prompt: one line that grows to a few, sent with Enter, with marks under what the model can make little of."""
+
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QKeyEvent, QTextCharFormat, QTextCursor
+from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QTextEdit, QWidget
+
+from app.window import theme
+from app.window.talk import Doubt
+from app.window.texts import tr
+
+LONGEST = 20_000
+"""Characters that the engine takes."""
+MOST_LINES = 4
+MARGIN = 5
+"""Pixels around the text."""
+
+
+class Prompt(QPlainTextEdit):
+    """Enter sends, Shift+Enter begins a line, the up arrow in an empty field brings the last prompt back."""
+
+    entered = Signal()
+    recalled = Signal()
+    """The last prompt is to be written anew."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setPlaceholderText(tr("Write something for the model to answer"))
+        self.setAccessibleName(tr("Prompt"))
+        self.setTabChangesFocus(True)
+        self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.document().setDocumentMargin(MARGIN)
+        self.textChanged.connect(self._changed)
+
+    def text(self) -> str:
+        """What is written."""
+        return self.toPlainText()
+
+    def setText(self, text: str) -> None:
+        """Write `text`, with the cursor behind it."""
+        self.setPlainText(text)
+        self.moveCursor(QTextCursor.MoveOperation.End)
+
+    def show_doubts(self, doubts: tuple[Doubt, ...]) -> None:
+        """Mark these stretches: wavy where the model has no sign, dotted where it spells a word out."""
+        marks = []
+        for doubt in doubts:
+            one = QTextEdit.ExtraSelection()
+            style, cursor = QTextCharFormat(), QTextCursor(self.document())
+            unknown = doubt.kind == "unknown"
+            lines = QTextCharFormat.UnderlineStyle
+            style.setUnderlineStyle(lines.WaveUnderline if unknown else lines.DotLine)
+            style.setUnderlineColor(QColor(theme.BAD if unknown else theme.WARNING))
+            cursor.setPosition(min(doubt.start, self.document().characterCount() - 1))
+            cursor.setPosition(min(doubt.stop, self.document().characterCount() - 1), QTextCursor.MoveMode.KeepAnchor)
+            one.format, one.cursor = style, cursor
+            marks.append(one)
+        self.setExtraSelections(marks)
+
+    def _changed(self) -> None:
+        if len(text := self.toPlainText()) > LONGEST:
+            self.setText(text[:LONGEST])
+        self.setExtraSelections([])
+        self.updateGeometry()
+
+    def sizeHint(self) -> QSize:
+        """As high as what is written, up to `MOST_LINES`."""
+        lines = min(max(round(self.document().size().height()), 1), MOST_LINES)
+        return QSize(super().sizeHint().width(), self._height(lines))
+
+    def minimumSizeHint(self) -> QSize:
+        """A line."""
+        return QSize(60, self._height(1))
+
+    def _height(self, lines: int) -> int:
+        return self.fontMetrics().lineSpacing() * lines + 2 * MARGIN + 2 * self.frameWidth()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Enter and the up arrow."""
+        plain = event.modifiers() in (Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.KeypadModifier)
+        if plain and event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.entered.emit()
+        elif plain and event.key() == Qt.Key.Key_Up and not self.text():
+            self.recalled.emit()
+        else:
+            super().keyPressEvent(event)
+
+    def event(self, event: QEvent) -> bool:
+        """Enter with a modifier is for the window's keys."""
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent):
+            commands = Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.AltModifier
+            if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and event.modifiers() & commands:
+                event.ignore()
+                return False
+        return bool(super().event(event))

@@ -1,0 +1,219 @@
+"""What the window knows of the chat: the conversation where it stands, its branches, its figures; changed only by the engine's messages.
+
+The engine tells a `path` after everything that moves the conversation, so what streamed in between is only ever a picture of the answer
+that is being written. What a path does not say of a turn, how the host answered beside the chip, is kept from before.
+"""
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+from app.window.fields import Fields
+
+TURNS = 200
+"""Turns kept in the transcript; the network's memory does not depend on them."""
+USER, MODEL = "user", "model"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One token: its place in the conversation's tree, the text that it completes, and what its step took."""
+
+    node: int
+    text: str
+    activity: float = math.nan
+    operations: int = 0
+    energy_uj: float = math.nan
+    """NaN on the host."""
+    agrees: bool = True
+    """False where the host, beside, would have gone on otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """How the host answered beside the chip; `difference` is the first token that differs, -1 if none does."""
+
+    text: str
+    difference: int
+
+
+@dataclass(slots=True)
+class Turn:
+    """One turn. `text` and `pieces` grow while tokens stream in."""
+
+    role: str
+    text: str = ""
+    done: bool = True
+    reason: str = ""
+    id: object = None
+    tokens: int = 0
+    node: int = 0
+    """Its last token, 0 while that is not known."""
+    seed: int | None = None
+    pieces: list[Piece] = field(default_factory=list)
+    versions: tuple[int, ...] = ()
+    """Last tokens of everything that was said in its place, itself included."""
+    host: Host | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A turn in the tree of branches."""
+
+    node: int
+    depth: int
+    role: str
+    text: str
+    here: bool
+    """Whether the conversation went this way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """A stretch of the prompt, in UTF-16 units as Qt counts, that the model can make little of."""
+
+    start: int
+    stop: int
+    kind: str
+    pieces: int
+
+
+@dataclass(slots=True)
+class Talk:
+    """The conversation as the window shows it."""
+
+    generation: int = 0
+    """Counts beginnings from nothing, so that a view knows that it must start anew."""
+    turns: list[Turn] = field(default_factory=list)
+    busy: bool = False
+    activity: float = math.nan
+    energy_uj: float = math.nan
+    first_token_ms: float = math.nan
+    tokens_per_s: float = 0.0
+    seed: int | None = None
+    rows: tuple[Row, ...] = ()
+    doubted: str = ""
+    """The text that `doubts` are about."""
+    doubts: tuple[Doubt, ...] = ()
+    suggestion: str = ""
+    """A prompt that a gesture would send."""
+    checked: bool | None = None
+    """Whether the last answer was the host's too; None if nothing was compared."""
+
+    def greet(self, turns: list[Fields]) -> None:
+        """What an engine says of its conversation when the window attaches."""
+        self.turns = [_turn(turn) for turn in turns][-TURNS:]
+        self.busy = bool(self.turns) and not self.turns[-1].done
+
+    def end(self) -> None:
+        """The engine has gone."""
+        self.busy = False
+        if self.turns and not self.turns[-1].done:
+            self.turns[-1].done, self.turns[-1].reason = True, "error"
+
+    def chat(self, m: Fields) -> None:
+        """Take in a ``chat`` message."""
+        match m.text("event"):
+            case "started":
+                self._started(m)
+            case "done":
+                self._done(m)
+            case "path":
+                self._path(m)
+            case "cleared":
+                self.turns, self.rows, self.checked = [], (), None
+                self.generation += 1
+                self.activity = self.energy_uj = self.first_token_ms = math.nan
+            case "tree":
+                self.rows = tuple(
+                    Row(row.whole("node"), row.whole("depth"), row.text("role"), row.text("text"), row.flag("here"))
+                    for row in m.parts("rows")
+                )
+            case "doubts":
+                self._doubts(m)
+            case "suggestion":
+                self.suggestion = m.text("text")
+
+    def token(self, m: Fields) -> None:
+        """Take in a ``token`` message."""
+        energy = m.number("energy_uj", math.nan)
+        text, activity = m.text("text"), m.number("activity", math.nan)
+        piece = Piece(m.whole("node"), text, activity, m.whole("operations"), energy, m.flag("agrees", True))
+        turn = self._answer(m.value("id"))
+        if turn is None:  # the window attached in the middle of an answer
+            turn = next((t for t in reversed(self.turns[-1:]) if not t.done and t.id is None), None)
+            if turn is None:
+                turn = Turn(MODEL, done=False)
+                self.turns.append(turn)
+            turn.id = m.value("id")
+        turn.text += text
+        turn.pieces.append(piece)
+        turn.tokens += 1
+        self.activity, self.energy_uj = activity, energy
+        self.tokens_per_s = m.number("tokens_per_s", self.tokens_per_s)
+
+    def _started(self, m: Fields) -> None:
+        seed, prompt = None if m.absent("seed") else m.whole("seed"), m.text("prompt")
+        self.busy, self.seed = True, seed
+        self.first_token_ms = self.activity = self.energy_uj = math.nan
+        if not m.absent("prompt"):
+            self.turns.append(Turn(USER, prompt))
+        if not self.turns or self.turns[-1].role == USER:
+            self.turns.append(Turn(MODEL))
+        last = self.turns[-1]
+        last.done, last.reason, last.id, last.tokens = False, "", m.value("id"), 0
+        del self.turns[:-TURNS]
+
+    def _done(self, m: Fields) -> None:
+        tokens, first_ms, reason = m.whole("tokens"), m.number("first_token_ms", math.nan), m.text("reason")
+        host = None if m.absent("host") else Host(m.part("host").text("text"), m.part("host").whole("difference", -1))
+        self.busy, self.first_token_ms = False, first_ms
+        turn = self._answer(m.value("id"))
+        if turn is not None:
+            turn.done, turn.reason, turn.tokens, turn.host = True, reason, tokens, host
+            self.checked = None if host is None else host.difference < 0
+
+    def _path(self, m: Fields) -> None:
+        before = {turn.text: turn for turn in self.turns if turn.host}
+        self.turns = [_turn(turn) for turn in m.parts("turns")][-TURNS:]
+        for turn in self.turns:
+            if (known := before.get(turn.text)) and known.role == turn.role:
+                turn.host, turn.pieces = known.host, _with_marks(turn.pieces, known)
+
+    def _answer(self, answer: object) -> Turn | None:
+        """The turn with this id among the last few (a token may still come after the next question was asked)."""
+        return next((t for t in reversed(self.turns[-6:]) if t.role == MODEL and t.id == answer), None)
+
+    def _doubts(self, m: Fields) -> None:
+        text, found = m.text("text"), []
+        for start, stop, kind, pieces in m.rows("doubts", 4):
+            if not (type(start) is type(stop) is type(pieces) is int and 0 <= start < stop <= len(text) and isinstance(kind, str)):
+                raise ValueError("doubts are of another kind")
+            found.append(Doubt(_units(text[:start]), _units(text[:stop]), kind, pieces))
+        self.doubted, self.doubts = text, tuple(found)
+
+
+def _with_marks(pieces: list[Piece], known: Turn) -> list[Piece]:
+    """`pieces` with the marks of where the host differed."""
+    assert known.host is not None
+    marked = {piece.node for piece in known.pieces if not piece.agrees}
+    return [Piece(p.node, p.text, p.activity, p.operations, p.energy_uj, p.node not in marked) for p in pieces]
+
+
+def _units(text: str) -> int:
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
+def _turn(m: Fields) -> Turn:
+    seed = None if m.absent("seed") else m.whole("seed")
+    pieces = [_piece(row) for row in m.rows("pieces", 5)]
+    versions = tuple(m.wholes("versions"))
+    turn = Turn(m.text("role"), m.text("text"), m.flag("done", True), m.text("reason"), m.value("id"), len(pieces), m.whole("node"))
+    turn.seed, turn.pieces, turn.versions = seed, pieces, versions
+    return turn
+
+
+def _piece(row: list[Any]) -> Piece:
+    fields = Fields(dict(zip(("node", "text", "activity", "operations", "energy_uj"), row, strict=True)))
+    energy = fields.number("energy_uj", math.nan)
+    return Piece(fields.whole("node"), fields.text("text"), fields.number("activity", math.nan), fields.whole("operations"), energy)
