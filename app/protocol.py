@@ -25,8 +25,10 @@ status    four times a second: now_us (sensor time of the surface's newest data)
           skipped (events that inference or view skipped), position_us, playing, speed, loop,
           latency {stage: {p50, p95}} in ms over the last seconds,
           runtime {backend: "host", badge: "HOST", heartbeat: steps so far, activity, steps_per_s, offer: the backend that was left and
-          can be returned to, or "", checked: steps that chip and host both made, late: deadlines that the chip missed, energy: null on
-          the host, else {how, gesture and language: {work_uj, elements_uj, chip_uj} of a step, estimated (`models.chip.energy`)}},
+          can be returned to, or "", checked: steps that chip and host both made, overtaken: steps that the host told because the chip
+          was late, late: deadlines that the chip missed, energy: null on the host, else {how, gesture and language: {work_uj,
+          elements_uj, chip_uj} of a step, estimated (`models.chip.energy`), or {chip_uj}, measured}, work {gesture and language:
+          {events, operations: of a step, bytes: over the link to a chip, ticks: given to it}}},
           recording null | {path, events, bytes, seconds, sentence}, chat {busy, tokens_per_s, memory_age: tokens since the memory began,
           checks: answers are compared with the host's, may_check: there is a chip to compare}
 settings  filters {background_us, refractory_us, hot_pixel, polarity, region}, threshold, margin, min_events
