@@ -273,7 +273,7 @@ def test_training_begins_with_the_arguments_given(tmp_path: Path, monkeypatch: p
     pytest.importorskip("torch")
     monkeypatch.setattr(sys, "argv", ["something else"])
     with pytest.raises(UserError, match="nowhere"):
-        run_command(["train", "language", "--text", str(tmp_path / "nowhere"), "--folder", str(tmp_path / "run")])
+        run_command(["train", "language", "--data", str(tmp_path / "nowhere"), "--folder", str(tmp_path / "run")])
 
 
 @pytest.mark.skipif(not assets.path(DEMO).is_file(), reason="assets/demo.aedat4 is not in this checkout")
