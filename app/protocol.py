@@ -30,7 +30,8 @@ status    four times a second: now_us (sensor time of the surface's newest data)
           elements_uj, chip_uj} of a step, estimated (`models.chip.energy`), or {chip_uj}, measured}, work {gesture and language:
           {events, operations: of a step, bytes: over the link to a chip, ticks: given to it}}},
           recording null | {path, events, bytes, seconds, sentence}, chat {busy, tokens_per_s, memory_age: tokens since the memory began,
-          checks: answers are compared with the host's, may_check: there is a chip to compare}
+          checks: answers are compared with the host's, may_check: there is a chip to compare, suggestion: the prompt that a gesture
+          would send, or ""}
 settings  filters {background_us, refractory_us, hot_pixel, polarity, region}, threshold, margin, min_events
 token     id (of the answer), index, node (id of this token in the conversation's tree), text (a piece; pieces joined are the answer),
           activity, operations, energy_uj (estimated; null on the host), tokens_per_s, chip (a chip made this step), agrees (with the
@@ -42,7 +43,7 @@ chat      event "started" {id, prompt (null: an answer without one, which goes o
           operations, energy_uj]], versions [last tokens of what was said in its place, itself included]}], memory_age, kept (tokens
           that can be gone back to), limit}: where the conversation stands, after everything that moves it;
           "tree" {rows [{node, depth, role, text, here}]}: all turns of all branches, each after the one it follows;
-          "doubts" {text, doubts [[start, stop, "unknown"|"rare", pieces]]} (code points); "suggestion" {text}; "cleared"
+          "doubts" {text, doubts [[start, stop, "unknown"|"rare", pieces]]} (code points); "cleared"
 teach     state ("idle"|"recording"|"looking"|"learning"), share of that which is done, seconds and counter of the recording, examples
           that wait [{id, windows, label, share, counter}] (label and share: what most windows are read as by the network alone),
           taught [labels], newest (label of the newest lesson), figures of what is taught (`models.teaching.figures.measure`) or null
@@ -61,6 +62,7 @@ chat_regenerate {node?, SETTINGS}   the last answer, or that of this token, anew
 chat_continue {SETTINGS}         write on where the conversation stands
 chat_edit {node, prompt, SETTINGS}  ask this in place of the visitor's turn that this token belongs to
 chat_rewind {node} | chat_switch {node} | chat_clear | chat_stop     0 is the beginning
+chat_gestures {on, actions {label: "stop"|"regenerate"|"accept"}, prompts [suggested ones], SETTINGS}    gestures drive the chat
 chat_sampling {SETTINGS} | chat_check {value} | chat_tree | chat_doubts {text} | chat_export {path} | chat_load {path}
 record {path} | record_stop
 teach_record {seconds, counter} | teach_stop | teach_drop {id} | teach_learn {name} | teach_undo {name}

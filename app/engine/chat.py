@@ -63,6 +63,8 @@ class Chat:
         None where there is no chip to compare. `about` goes into exports.
         """
         self.tokens_per_s = 0.0
+        self.seed = 0
+        """Of the newest answer."""
         self._conversation = Conversation(network, text)
         self._text = text
         self._on_message, self._on_crash = on_message, on_crash
@@ -269,7 +271,7 @@ class Chat:
             if wish.number <= self._stopped:
                 self._finish(writing, "stopped")
                 return
-            self._writing = writing
+            self._writing, self.seed = writing, writing.sampling.seed
             prompt = wish.prompt.text if wish.asks else None
             self._on_message({"type": "chat", "event": "started", "id": wish.number, "prompt": prompt, "seed": writing.sampling.seed})
         try:

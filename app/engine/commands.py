@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.engine.chat import MAX_PROMPT, MAX_TOKENS, Chat
+from app.engine.gestures import ACTIONS, MAX_LENGTH, MAX_PROMPTS, Wanted
 from app.engine.teach import teaching_order
 from app.engine.wishes import Prompt
 from app.protocol import Message
@@ -150,6 +151,15 @@ def _chat_check(engine: "Engine", order: Message) -> None:
     _of(engine).check(bool(order["value"]))
 
 
+def _chat_gestures(engine: "Engine", order: Message) -> None:
+    _of(engine)
+    assert engine.gestures is not None
+    actions = {str(label): action for label, action in order["actions"].items() if action in ACTIONS}
+    prompts = [str(text).strip()[:MAX_LENGTH] for text in order["prompts"]][:MAX_PROMPTS]
+    how = replace(_prompt(engine, order), text="")
+    engine.gestures.set(Wanted(bool(order["on"]), actions, tuple(filter(None, prompts))), how)
+
+
 def _chat_stop(engine: "Engine", order: Message) -> None:
     if engine.chat:
         engine.chat.stop()
@@ -206,6 +216,7 @@ HANDLERS: dict[str, Callable[["Engine", Message], None]] = {
     "chat_sampling": _chat_sampling,
     "chat_check": _chat_check,
     "chat_doubts": _chat_doubts,
+    "chat_gestures": _chat_gestures,
     "chat_export": lambda engine, order: _of(engine).export(Path(str(order["path"]))),
     "chat_load": lambda engine, order: _of(engine).load(Path(str(order["path"]))),
     "chat_stop": _chat_stop,

@@ -24,6 +24,7 @@ from typing import Any
 
 from app.engine import chat, commands, heads, session, snapshot, surface
 from app.engine.chat import Chat
+from app.engine.gestures import GestureControl
 from app.engine.models import Models
 from app.engine.recognition import Recognition, Result
 from app.engine.recorder import Recorder
@@ -146,8 +147,10 @@ class Engine:
             duration_us=None if duration is None else round(duration * 1e6),
         )
         self.chat: Chat | None = None
+        self.gestures: GestureControl | None = None
         if self.settings.chat:
             self.chat = chat.on_runtime(self.runtime, self.models, self.publish, self._crashed, TOKEN_S)
+            self.gestures = GestureControl(self.chat, self._orders.put, self.notice)
         self.teaching = Teaching(self, self._server.publish, self._crashed)
 
     def __exit__(self, *_: object) -> None:
@@ -305,6 +308,8 @@ class Engine:
 
     def _decided_one(self, result: Result) -> None:
         """In the recognition thread: tell everybody of one decision."""
+        if self.gestures:
+            self.gestures.feed(result.decision.label if result.decision.accepted else "")
         message = decision_message(result, self.runtime.backend)
         if self._server.windows:
             with self._decided_lock:

@@ -78,4 +78,5 @@ def _chat(engine: "Engine") -> Message | None:
     if not (chat := engine.chat):
         return None
     figures = {"busy": chat.busy, "tokens_per_s": round(chat.tokens_per_s, 1), "memory_age": chat.memory_age}
-    return figures | {"checks": chat.checks, "may_check": chat.may_check}
+    suggestion = engine.gestures.suggestion if engine.gestures else ""
+    return figures | {"checks": chat.checks, "may_check": chat.may_check, "suggestion": suggestion}

@@ -90,6 +90,8 @@ class Status:
     """Answers are compared with the host's."""
     may_check: bool = False
     """There is a chip to compare."""
+    suggestion: str = ""
+    """The prompt that a gesture would send."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,4 +110,15 @@ CHAT: dict[str, str] = {
     "change the last prompt and send it anew": "die letzte Eingabe ändern und neu senden",
     "Ctrl+B": "Strg+B",
     "the conversation's branches": "die Zweige des Gesprächs",
+    "Gestures drive the chat": "Gesten steuern den Chat",
+    "A gesture that is recognised for a third of a second acts once; it acts again after it was away": (
+        "Eine Geste, die eine Drittelsekunde lang erkannt wird, wirkt einmal; wieder erst, nachdem sie weg war"
+    ),
+    "Stop the answer": "Antwort abbrechen",
+    "Write the answer anew": "Antwort neu schreiben",
+    "Send the suggested prompt": "Vorgeschlagenes senden",
+    "Suggested prompts": "Vorgeschlagene Eingaben",
+    "Suggested prompts, one a line, sent one after the other": "Vorgeschlagene Eingaben, eine je Zeile, der Reihe nach gesendet",
+    "none": "keine",
+    "{gesture} sends: {text}": "{gesture} sendet: {text}",
 }

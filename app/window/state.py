@@ -207,6 +207,7 @@ class WindowState:
             memory_age=chat.whole("memory_age"),
             checks=chat.flag("checks"),
             may_check=chat.flag("may_check"),
+            suggestion=chat.text("suggestion"),
         )
         runtime = runtime_of(m.part("runtime"), self.runtime)
         recording = None if m.absent("recording") else recording_of(m.part("recording"))

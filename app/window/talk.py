@@ -95,8 +95,6 @@ class Talk:
     doubted: str = ""
     """The text that `doubts` are about."""
     doubts: tuple[Doubt, ...] = ()
-    suggestion: str = ""
-    """A prompt that a gesture would send."""
     checked: bool | None = None
     """Whether the last answer was the host's too; None if nothing was compared."""
 
@@ -131,8 +129,6 @@ class Talk:
                 )
             case "doubts":
                 self._doubts(m)
-            case "suggestion":
-                self.suggestion = m.text("text")
 
     def token(self, m: Fields) -> None:
         """Take in a ``token`` message."""

@@ -13,8 +13,9 @@ from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QPushButton, QSizePolicy, QWidget, QWidgetAction
 
 from app.protocol import Message
-from app.window.figures import milliseconds, three, whole
+from app.window.figures import gesture_name, milliseconds, three, whole
 from app.window.panels.base import Panel, quiet
+from app.window.panels.chat_gestures import ChatGestures
 from app.window.panels.chat_prompt import Prompt
 from app.window.panels.chat_settings import NAMES, ChatSettings
 from app.window.panels.chat_transcript import WHAT_IT_IS, Transcript
@@ -45,6 +46,7 @@ class ChatPanel(Panel):
         """When the prompt was last changed, as long as the engine has not been asked about it."""
         self._now_s = 0.0
         self.settings = ChatSettings()
+        self.gestures = ChatGestures()
         self.branches = Branches()
         self.transcript = Transcript(self)
         self.prompt = Prompt(self)
@@ -81,7 +83,7 @@ class ChatPanel(Panel):
         self.again = self._button(tr("Write anew"), tr("Write the last answer anew, with the next seed (Ctrl+R)"), self.regenerate)
         self.more = self._button(tr("Write on"), tr("Go on where the conversation stands (Alt+Enter)"), self.proceed)
         self.tree_button = _menu_button(tr("Branches"), tr("Everything that was said and answered (Ctrl+B)"), _holding(self, self.branches))
-        self.settings_button = _menu_button("", tr("How answers are written"), _holding(self, self.settings))
+        self.settings_button = _menu_button("", tr("How answers are written"), _holding(self, self.settings, self.gestures))
         line, self.tools = QHBoxLayout(), QHBoxLayout()
         line.addWidget(self.prompt, 1)
         line.addWidget(self.send_button)
@@ -104,6 +106,7 @@ class ChatPanel(Panel):
         self.tree_button.menu().aboutToShow.connect(lambda: self.command.emit({"op": "chat_tree"}))
         self.settings.changed.connect(self._settings_changed)
         self.settings.check_wanted.connect(lambda on: self.command.emit({"op": "chat_check", "value": on}))
+        self.gestures.changed.connect(self._tell_gestures)
         self._settings_changed()
 
     def _button(self, text: str, tip: str, action: Callable[[], None]) -> QPushButton:
@@ -246,6 +249,19 @@ class ChatPanel(Panel):
         name = self.settings.name()
         self.settings_button.setText(f"{tr(NAMES[name]) if name else tr('Own settings')} {ARROW}")
         self.transcript.set_underline(self.settings.underline.isChecked())
+        if self.gestures.on.isChecked():
+            self._tell_gestures()
+
+    def _tell_gestures(self) -> None:
+        """The engine is to do what gestures mean here."""
+        if self.state.connected:
+            self.command.emit(self.gestures.message() | self.settings.message())
+
+    def _show_suggestion(self) -> None:
+        """What the gesture would send stands where the visitor would write."""
+        text, gesture = self.state.status.suggestion, self.gestures.gesture("accept")
+        hint = tr("{gesture} sends: {text}").format(gesture=gesture_name(gesture), text=text)
+        self.prompt.setPlaceholderText(hint if text and gesture else tr("Write something for the model to answer"))
 
     def _typed(self) -> None:
         self._typed_s = self._now_s if self.prompt.text().strip() else math.inf
@@ -281,7 +297,11 @@ class ChatPanel(Panel):
             name, digest = state.models.get("language", ("", ""))
             self.model.setText(name)
             self.model.setToolTip(f"{tr(WHAT_IT_IS)}\n{tr('Weights:')} {name} {digest}")
+            self.gestures.show_labels(state.labels)
+            if self.gestures.on.isChecked():
+                self._tell_gestures()
         if changed & Topic.STATUS:
+            self._show_suggestion()
             self.settings.show_check(state.status.checks, state.status.may_check)
         self._show_buttons()
         if changed & ~Topic.CHAT or not talk.busy:
@@ -313,16 +333,19 @@ class ChatPanel(Panel):
         self.tools.setSpacing(scale.px(8))
         self.transcript.document().setDefaultFont(scale.font(14))
         self.settings.rescale(scale)
+        self.gestures.rescale(scale)
         self.branches.rescale(scale)
         self.prompt.updateGeometry()
 
     def get_settings(self) -> dict[str, Any]:
-        """Sampling settings."""
-        return self.settings.get()
+        """Sampling settings, and what gestures do."""
+        return self.settings.get() | {"gestures": self.gestures.get()}
 
     def set_settings(self, settings: dict[str, Any]) -> None:
-        """Restore sampling settings."""
+        """Restore them."""
         self.settings.set(settings)
+        if isinstance(gestures := settings.get("gestures"), dict):
+            self.gestures.set(gestures)
 
 
 def _menu_button(text: str, tip: str, menu: QMenu) -> QPushButton:
@@ -333,10 +356,11 @@ def _menu_button(text: str, tip: str, menu: QMenu) -> QPushButton:
     return button
 
 
-def _holding(parent: QWidget, widget: QWidget) -> QMenu:
-    """A menu that is `widget`."""
+def _holding(parent: QWidget, *widgets: QWidget) -> QMenu:
+    """A menu that is `widgets`, one below the other."""
     menu = QMenu(parent)
-    action = QWidgetAction(menu)
-    action.setDefaultWidget(widget)
-    menu.addAction(action)
+    for widget in widgets:
+        action = QWidgetAction(menu)
+        action.setDefaultWidget(widget)
+        menu.addAction(action)
     return menu

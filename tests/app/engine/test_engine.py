@@ -159,6 +159,7 @@ def test_settings_change_live_and_every_window_is_told(attached: Attached) -> No
         {"op": "chat_rewind", "node": -1},
         {"op": "chat_switch", "node": "there"},
         {"op": "chat_check", "value": True},
+        {"op": "chat_gestures", "on": True, "actions": ["wave"], "prompts": []},
         {"op": "record", "path": "/nowhere/at/all.aedat4"},
     ],
     ids=str,
@@ -191,6 +192,19 @@ def test_chat_streams_stops_and_clears(attached: Attached) -> None:
         window.order("chat_clear")
         window.wait_for(lambda: window.last("chat").get("event") == "cleared", "the cleared memory")
     assert texts[0] == texts[1] != ""
+
+
+def test_a_gesture_sends_a_suggested_prompt_where_that_was_asked_for(attached: Attached) -> None:
+    engine, window = attached
+    window.wait_for(lambda: any(m["type"] == "decision" and m["accepted"] for m in window.told), "a gesture")
+    assert not any(m["type"] == "chat" for m in window.told)
+    actions = dict.fromkeys(engine.models.labels, "accept") | {"nonsense": "explode"}
+    window.order("chat_gestures", on=True, actions=actions, prompts=["hello", "good bye"], tokens=5)
+    window.wait_for(lambda: any(m.get("event") == "done" for m in window.told), "an answer")
+    assert next(m for m in window.told if m.get("event") == "started")["prompt"] == "hello"
+    window.wait_for(lambda: window.last("status")["chat"]["suggestion"] != "hello", "the next suggestion")
+    window.order("chat_gestures", on=False, actions={}, prompts=[])
+    window.wait_for(lambda: window.last("status")["chat"]["suggestion"] == "", "no suggestion")
 
 
 def test_a_recording_started_by_a_window_is_a_whole_file(attached: Attached, tmp_path: Path) -> None:

@@ -354,3 +354,48 @@ def test_old_turns_that_the_engine_no_longer_tells_go_from_the_top(qtbot: QtBot,
     qtbot.waitUntil(lambda: transcript.toPlainText().endswith("Yes"))
     assert "Who are" not in transcript.toPlainText()
     assert transcript.toPlainText().count("tiny net") == 1
+
+
+# ---- gestures ------------------------------------------------------------------------------------------------------------------------
+
+
+def test_gestures_do_nothing_until_they_are_switched_on_and_then_the_engine_is_told(
+    qtbot: QtBot, window: MainWindow, engine: EngineDouble
+) -> None:
+    gestures = window.chat.gestures
+    assert not gestures.on.isChecked()
+    assert not any(choice.isEnabled() for choice in gestures.choices.values())
+    assert engine.ops("chat_gestures") == []
+    gestures.on.click()
+    qtbot.waitUntil(lambda: engine.ops("chat_gestures") != [])
+    (told,) = engine.ops("chat_gestures")
+    assert told["on"]
+    assert told["actions"] == {"hand_clapping": "stop", "arm_roll": "regenerate", "right_hand_wave": "accept"}
+    assert len(told["prompts"]) == 3
+    assert told["temperature"] == 0.7
+    choice = gestures.choices["stop"]
+    choice.setCurrentIndex(choice.findData("air_drums"))
+    choice.activated.emit(choice.currentIndex())
+    qtbot.waitUntil(lambda: len(engine.ops("chat_gestures")) == 2)
+    assert engine.ops("chat_gestures")[1]["actions"]["air_drums"] == "stop"
+
+
+def test_the_prompt_that_a_gesture_would_send_stands_in_the_empty_field(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    window.chat.gestures.on.click()
+    engine.send(status(1_000_000, chat={"busy": False, "suggestion": "Hello, how are you?"}))
+    qtbot.waitUntil(lambda: window.chat.prompt.placeholderText() == "Right hand wave sends: Hello, how are you?")
+    window.chat.gestures.on.click()
+    engine.send(status(2_000_000))
+    qtbot.waitUntil(lambda: window.chat.prompt.placeholderText() == "Write something for the model to answer")
+
+
+def test_what_gestures_do_is_kept_between_runs_even_for_gestures_that_are_not_known_yet(qtbot: QtBot, window: MainWindow) -> None:
+    gestures = window.chat.gestures
+    kept = gestures.get()
+    gestures.set({"on": True, "labels": {"stop": "thumbs_up", "accept": 3}, "prompts": "Hi\n\nBye"})
+    assert gestures.message()["actions"] == {"thumbs_up": "stop", "arm_roll": "regenerate", "right_hand_wave": "accept"}
+    assert gestures.message()["prompts"] == ["Hi", "Bye"]
+    gestures.show_labels(("thumbs_up", "arm_roll"))
+    assert gestures.choices["stop"].currentData() == "thumbs_up"
+    gestures.set(kept)
+    assert gestures.get() == kept
