@@ -5,10 +5,9 @@ vocabulary: EvNN's is made from the corpus that it was trained on, SpikeGPT's is
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -117,7 +116,7 @@ def _vocabulary(weights: Path, source: Path | None, layout: Mapping[str, tuple[i
     return words
 
 
-def _network(layout: Mapping[str, tuple[int, ...]], read: Any, words: Vocabulary) -> Network:
+def _network(layout: Mapping[str, tuple[int, ...]], read: Callable[[str], Floats], words: Vocabulary) -> Network:
     if evnn.belongs(layout):
         return evnn.EvNN(layout, read)
     network = spikegpt.SpikeGPT(layout, read)

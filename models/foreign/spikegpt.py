@@ -26,7 +26,7 @@ Token by token, with w = -exp(time_decay), u = time_first, and x mixed with the 
 exp(k) overflows, so num and den are kept as multiples of exp(pp), where pp is the largest exponent so far: the factors are at most 1.
 
 **Decisions.** (1) Whether the embedding is binary is not in the checkpoint: all published training code makes it so, the published
-inference code only for one vocabulary. `Network` takes it as an argument, and `models.foreign.opening` measures which of the two reads
+inference code only for one vocabulary. `SpikeGPT` takes it as an argument, and `models.foreign.opening` measures which of the two reads
 a text better. (2) The published inference code divides two projections by powers of two, which is exact for RWKV but not in front of a
 threshold; training has nothing of the kind, and neither have we. (3) The membranes are state like all else: they are carried, copied and
 reset with it.
