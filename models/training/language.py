@@ -91,10 +91,9 @@ def train(
 
 def _material(world: runs.World, data: Path, tokenizer: Path, vocabulary: int) -> corpus.Material:
     """The texts; the first process learns the vocabulary where there is none yet."""
-    if world.first:
-        corpus.material(data, tokenizer, vocabulary)
+    material = corpus.material(data, tokenizer, vocabulary) if world.first else None
     world.wait()
-    return corpus.material(data, tokenizer, vocabulary)
+    return material or corpus.material(data, tokenizer, vocabulary)
 
 
 def _measured(reader: Reader, limit: int) -> dict[str, float]:
