@@ -203,10 +203,10 @@ def train(
     recipe = recipe or Recipe()
     with runs.World() as world:
         folder = runs.Folder(run, recipe.settings(seed, world.size), resume, writes=world.first)
-        if world.first:
-            corpus.material(data, run / "tokenizer.json", recipe.vocabulary)
-        world.wait()
-        reader = _Reader(recipe, seed, world, corpus.material(data, run / "tokenizer.json", recipe.vocabulary))
+        text = data, run / "tokenizer.json", recipe.vocabulary
+        material = corpus.material(*text) if world.first else None
+        world.wait()  # the first process learns the vocabulary
+        reader = _Reader(recipe, seed, world, material or corpus.material(*text))
         pace = runs.Pace(steps, hours)
         if folder.state is not None:
             reader.restore(folder.state)
