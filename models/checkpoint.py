@@ -116,16 +116,24 @@ def save(path: str | Path, tensors: dict[str, npt.NDArray[Any]], metadata: Metad
     for name, value in tensors.items():
         if value.dtype not in (np.float16, np.float32) or not np.isfinite(value).all():
             raise ValueError(f"{name} is not finite float16 or float32")
+    write(path, tensors, metadata, "weights")
+
+
+def write(path: str | Path, tensors: dict[str, npt.NDArray[Any]], about: dict[str, Any], what: str, entry: str = ENTRY) -> None:
+    """Write a safetensors file with `about` as the JSON of its metadata's `entry`, in one stroke: complete or not at all.
+
+    UserError, which calls it `what`, where the place is not writable.
+    """
     path = Path(path)
     scratch = path.with_name(path.name + ".part")
     try:
         contiguous = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
-        save_file(contiguous, scratch, {ENTRY: json.dumps(metadata, ensure_ascii=False)})
+        save_file(contiguous, scratch, {entry: json.dumps(about, ensure_ascii=False)})
         scratch.chmod(0o644)  # the library makes it private
         scratch.replace(path)
     except (OSError, SafetensorError) as error:
         scratch.unlink(missing_ok=True)
-        raise UserError(f"The weights could not be written to {path} ({error}); choose a folder that exists and has room.") from error
+        raise UserError(f"The {what} could not be written to {path} ({error}); choose a folder that exists and has room.") from error
 
 
 def load(path: str | Path, kind: str | None = None, *, written_out: bool = True) -> tuple[Tensors, Metadata]:

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
+from models import checkpoint
 from models.chip.layout import (
     ALIGNMENT,
     CODE_BYTES,
@@ -194,15 +194,7 @@ def save(plan: Plan, path: str | Path) -> None:
         "elements": elements,
         "routes": [asdict(route) for route in plan.routes],
     }
-    path = Path(path)
-    scratch = path.with_name(path.name + ".part")
-    try:
-        save_file(tensors, scratch, {ENTRY: json.dumps(described, ensure_ascii=False)})
-        scratch.chmod(0o644)  # the library makes it private
-        scratch.replace(path)
-    except (OSError, SafetensorError) as error:
-        scratch.unlink(missing_ok=True)
-        raise UserError(f"The plan could not be written to {path} ({error}); choose a folder that exists and has room.") from error
+    checkpoint.write(path, tensors, described, "plan", ENTRY)
 
 
 def load(path: str | Path) -> Plan:

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from models import checkpoint
 from models.checkpoint import ENTRY
@@ -42,16 +41,7 @@ def save(path: str | Path, program: Program) -> None:
     else:
         tensors |= {"embedding.rows": program.embedding.rows, "embedding.scale": program.embedding.scale}
     about = program.metadata | {"kind": f"{program.kind} program", "version": VERSION, "leak": program.readout.leak}
-    path = Path(path)
-    scratch = path.with_name(path.name + ".part")
-    try:
-        contiguous = {name: np.ascontiguousarray(value) for name, value in tensors.items()}
-        save_file(contiguous, scratch, {ENTRY: json.dumps(about, ensure_ascii=False)})
-        scratch.chmod(0o644)  # the library makes it private
-        scratch.replace(path)
-    except (OSError, SafetensorError) as error:
-        scratch.unlink(missing_ok=True)
-        raise UserError(f"The program could not be written to {path} ({error}); choose a folder that exists and has room.") from error
+    checkpoint.write(path, tensors, about, "program")
 
 
 def load(path: str | Path, kind: str) -> Program:

@@ -12,7 +12,6 @@ import json
 import math
 import os
 import select
-import signal
 import socket
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from typing import IO, Any
 
 from pipeline.errors import FAILED
 from pipeline.events import Packet, SourceInfo
+from pipeline.processes import how_it_ended
 from pipeline.sources.base import Item, Notice, Options, check_speed
 from pipeline.sources.link import Command, Connection, Heartbeat, LinkError, Message
 from pipeline.sources.spec import Spec, parse_spec
@@ -227,20 +227,7 @@ class _Worker:
 
     def how_it_ended(self) -> str:
         """Why it closed the link, as the end of a sentence that begins with its name."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            code = self._process.wait(KILL_S)
-            if code < 0:
-                return f"crashed ({_signal_name(-code)})"
-            last = self._last_words()
-            return f"ended ({last})" if last else f"ended with code {code}"
-        return "closed the connection"
-
-    def _last_words(self) -> str:
-        """The last line it wrote: of a traceback, the error."""
-        size = self._errors.seek(0, os.SEEK_END)
-        self._errors.seek(max(0, size - 4096))
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        return lines[-1].strip()[:200] if lines else ""
+        return how_it_ended(self._process, self._errors, KILL_S)
 
     def kill(self) -> None:
         """End it at once. One that hangs in the kernel (a USB transfer) cannot be waited for; it ends when the kernel lets go."""
@@ -266,10 +253,3 @@ class _Worker:
     def _closed(self) -> None:
         self.connection.close()
         self._errors.close()
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
