@@ -71,6 +71,8 @@ class Terminal:
         self._messages: queue.SimpleQueue[Message | BaseException] = queue.SimpleQueue()
         self.chat = partner.chat(self._messages.put, self._messages.put)
         self._done: Message = {}
+        self._tokens: list[Message] = []
+        """Of the newest answer."""
 
     def __enter__(self) -> "Terminal":
         self.chat.start()
@@ -140,8 +142,10 @@ class Terminal:
             if isinstance(message, BaseException):
                 raise message
             event = message.get("event")
-            if message["type"] == "token" and not self._as_json:
-                print(message["text"], end="", flush=True)
+            if message["type"] == "token":
+                self._tokens.append(message)
+                if not self._as_json:
+                    print(message["text"], end="", flush=True)
             elif message["type"] == "notice" and message["level"] == "error":
                 complaint = message["sentence"]
             elif message["type"] == "notice":
@@ -157,13 +161,15 @@ class Terminal:
             raise UserError(complaint)
 
     def _answer(self, action: Callable[[], None], text: str | None = None) -> None:
+        self._tokens = []
         self.do(action)
         done, answer = self._done, next((turn["text"] for turn in reversed(self.turns) if turn["role"] == "model"), "")
         speed = round(done["tokens"] / done["seconds"], 1) if done["seconds"] else 0.0
         if self._as_json:
             said: Message = {"type": "answer", "prompt": text, "text": answer.strip(), "runtime": self._partner.backend()}
             said |= {name: done[name] for name in ("tokens", "seconds", "first_token_ms", "reason", "seed", "host")}
-            json_line(said | {"tokens_per_s": speed, "memory_age": self.chat.memory_age}, self._partner.identity)
+            said |= {"tokens_per_s": speed, "memory_age": self.chat.memory_age}
+            json_line(said | _work(self._tokens), self._partner.identity)
             return
         print(flush=True)
         if (host := done["host"]) and host["difference"] is not None:
@@ -174,6 +180,18 @@ class Terminal:
 
     def _say(self, sentence: str) -> None:
         print(f"\033[2m{sentence}\033[0m" if sys.stderr.isatty() else sentence, file=sys.stderr)
+
+
+def _work(tokens: list[Message]) -> Message:
+    """What writing these tokens took: activity and operations of a step on average, microjoules together (null on the host)."""
+    if not tokens:
+        return {"activity": None, "operations": None, "energy_uj": None}
+    energies = [token["energy_uj"] for token in tokens]
+    return {
+        "activity": round(sum(token["activity"] for token in tokens) / len(tokens), 4),
+        "operations": round(sum(token["operations"] for token in tokens) / len(tokens)),
+        "energy_uj": None if None in energies else round(sum(energies), 2),
+    }
 
 
 def _ending(turns: list[Message]) -> str:

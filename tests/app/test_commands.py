@@ -196,7 +196,11 @@ def test_equal_seeds_give_the_same_text_on_the_host_and_on_an_emulated_chip() ->
     ]
     assert [one["runtime"] for one in said] == ["host", "emulator"]
     assert said[0]["text"] == said[1]["text"]
-    assert said[0]["tokens"] == said[1]["tokens"]
+    assert [said[0][name] for name in ("tokens", "activity", "operations")] == [
+        said[1][name] for name in ("tokens", "activity", "operations")
+    ]
+    assert said[0]["energy_uj"] is None
+    assert said[1]["energy_uj"] > 0
 
 
 def test_commands_of_a_chat_move_the_conversation(tmp_path: Path) -> None:

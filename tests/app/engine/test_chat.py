@@ -14,7 +14,8 @@ import pytest
 from app.engine.chat import MAX_WAITING, Chat
 from app.engine.wishes import Prompt
 from app.protocol import Message
-from models.chip import integer
+from models.chip import failover, firmware, integer, placement
+from models.chip.runtime import emulated
 from models.sampling import Sampling
 from pipeline.errors import UserError
 from tests.models.chip import programs as make
@@ -328,6 +329,30 @@ def test_a_file_that_is_no_conversation_is_refused_and_the_present_one_kept(
     one.chat.load(tmp_path / "damaged.json")
     assert "no conversation that can be taken up" in one.until("notice")["sentence"]
     assert one.texts() == before
+
+
+def test_a_chip_that_is_lost_in_the_middle_of_a_conversation_takes_nothing_of_it_along(talk: Callable[..., Talk]) -> None:
+    pytest.importorskip("unicorn", reason="the emulated chip needs the extra emulator")
+    plan = placement.place([PROGRAM], firmware.image())
+    process = emulated(plan)
+    try:
+        network = failover.LanguageNetwork(PROGRAM)
+        network.attach(failover.on_chip(process, plan)[0])
+        one, two = talk(network), talk(integer.LanguageNetwork(PROGRAM))
+        for chat in (one, two):
+            chat.chat.ask(prompt("ab", tokens=3))
+            chat.settle()
+        assert all(message["chip"] for message in one.said if message["type"] == "token")
+        process.close()
+        told = len(one.said)
+        for chat in (one, two):
+            chat.chat.ask(prompt("cd", tokens=3))
+            path = chat.settle()
+            chat.chat.regenerate(prompt(seed=8, tokens=3), path["turns"][1]["node"])
+        assert one.settle() == two.settle()
+        assert not any(message["chip"] for message in one.said[told:] if message["type"] == "token")
+    finally:
+        process.close()
 
 
 def test_beside_the_host_the_first_token_that_differs_is_named(talk: Callable[..., Talk]) -> None:
