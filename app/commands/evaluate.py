@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     language.add_argument("--data", type=Path, required=True, metavar="PATH", help=what)
     language.add_argument("--tokens", type=whole(2, MAX_WHOLE), metavar="N", help="read only this many tokens (default: all)")
     language.add_argument("--part", choices=("test", "validate"), default="test", help="of WikiText-2 (default: test)")
-    language.add_argument("--cache", action="store_true", help="say too what a continuous cache beside the network would make of it")
+    what = "say too what a continuous cache of this size, flatness and share would make of it (default: 2000,1,0.15)"
+    language.add_argument("--cache", nargs="?", const="2000,1,0.15", metavar="N,F,S", help=what)
     what = "language weights (default: the bundled ones), or a checkpoint of EvNN or SpikeGPT"
     language.add_argument("--weights", type=Path, metavar="FILE", help=what)
     language.add_argument("--vocabulary", type=Path, metavar="PATH", help=VOCABULARY)
@@ -81,6 +82,9 @@ def _language(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, 
         said = foreign.evaluate(opened, arguments.data, arguments.tokens, arguments.part)
         return said, opened.identity, foreign.readable(said)
     models = Models(language=arguments.weights)
-    cache = Settings() if arguments.cache else None
+    try:
+        cache = Settings.parse(arguments.cache) if arguments.cache else None
+    except ValueError:
+        raise UserError(f"A cache is SIZE,FLATNESS,SHARE as 2000,1,0.15, not {arguments.cache}.", USAGE) from None
     said = language.evaluate(models, arguments.data, arguments.runtime, arguments.tokens, arguments.part, cache)
     return said, models.language_id, language.readable(said)

@@ -8,6 +8,7 @@ The last outputs of the last layer, h_i, are kept, each with the token x_i that 
 figure stands beside the network's own.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,10 +16,13 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float32]
 
+MOST = 1 << 16
+"""Tokens that are remembered at most."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How much is remembered, and how much is made of it; chosen on WikiText-2's validation text."""
+    """How much is remembered, and how much is made of it. What is best depends on the network: choose it on a text kept back for that."""
 
     size: int = 2000
     """Tokens."""
@@ -26,6 +30,15 @@ class Settings:
     """Of the likeness of two outputs; 0: all that is remembered counts alike."""
     share: float = 0.15
     """Of the cache in what is said, 0 to 1."""
+
+    @classmethod
+    def parse(cls, text: str) -> "Settings":
+        """The settings that ``SIZE,FLATNESS,SHARE`` names. ValueError where it names none."""
+        size, flatness, share = text.split(",")
+        made = cls(int(size), float(flatness), float(share))
+        if not (1 <= made.size <= MOST and 0 <= made.flatness < math.inf and 0 <= made.share < 1):
+            raise ValueError("out of range")
+        return made
 
 
 class Cache:

@@ -105,6 +105,13 @@ def test_a_cache_gives_its_share_to_what_followed_alike_outputs() -> None:
     assert cache.mixed(right, 8, 0.25) == pytest.approx(0.5 * 0.25)
 
 
+@pytest.mark.parametrize("cache", ["many", "0,1,0.1", "10,-1,0.1", "10,1,1", "10,1", "10,nan,0.1"])
+def test_caches_that_cannot_be_are_refused(cache: str) -> None:
+    with pytest.raises(UserError, match="SIZE,FLATNESS,SHARE") as caught:
+        run_command(["evaluate", "language", "--data", "text.txt", "--cache", cache])
+    assert caught.value.exit_code == USAGE
+
+
 def test_what_the_chip_does_is_told(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text(TEXT)
     said = language.evaluate(Models(), tmp_path / "text.txt", cache=Settings())
