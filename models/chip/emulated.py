@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.chip import firmware, placement
+from models.chip import exchange, firmware, placement
 from models.chip.emulator import EmulatedChip, NetworkOnChip
 from models.chip.layout import Counter, Region, Role
 from models.chip.program import LOGIT_BITS, MAX_EVENT, MAX_READOUT, MAX_STATE, LayerSignals, Program, Signals, State
@@ -176,9 +176,7 @@ class GestureNetwork(Network):
         """logits [classes] after a window with counts [2, 32, 32] (polarity OFF and ON, row, column); ValueError for another shape."""
         if counts.dtype != np.uint16 or counts.size != self.plan.inputs:
             raise ValueError(f"the counts are {counts.dtype}{list(counts.shape)}, not {self.plan.inputs} numbers of uint16")
-        flat = counts.reshape(-1)
-        pixels = np.flatnonzero(flat)
-        return self._advance((pixels << 16 | flat[pixels]).astype(np.uint32))
+        return self._advance(exchange.window(counts))
 
 
 class LanguageNetwork(Network):
@@ -193,7 +191,7 @@ class LanguageNetwork(Network):
         """logits [V] of the token that follows `token`. ValueError for a token outside the vocabulary."""
         if not 0 <= token < self.vocabulary:
             raise ValueError(f"there is no token {token} in a vocabulary of {self.vocabulary}")
-        return self._advance(np.array([token << 16 | 1], np.uint32))
+        return self._advance(exchange.spoken(token))
 
     @property
     def candidates(self) -> Int32s:

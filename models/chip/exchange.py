@@ -19,6 +19,18 @@ Words = npt.NDArray[np.uint32]
 Places = npt.NDArray[np.intp]
 
 
+def window(counts: npt.NDArray[np.uint16]) -> Words:
+    """What the source sends for `counts` of a window, of any shape: pixel << 16 | count, of pixels that have any."""
+    flat = counts.reshape(-1)
+    pixels = np.flatnonzero(flat)
+    return (pixels << 16 | flat[pixels]).astype(np.uint32)
+
+
+def spoken(token: int) -> Words:
+    """What the source sends for a token: one event."""
+    return np.array([token << 16 | 1], np.uint32)
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Answer:
     """What a chip says after a step."""

@@ -1,6 +1,6 @@
 """Whether two executors of one program agree: every signal of every step, number by number."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
@@ -51,9 +51,9 @@ def named(signals: Signals) -> list[tuple[str, Any]]:
     return found + [(name, getattr(signals, name)) for name in ("P", "p", "o", "logits")]
 
 
-def first_difference(one: Signals, other: Signals) -> Difference | None:
-    """The first signal in which they differ; None where all are the same."""
-    mine, theirs = named(one), named(other)
+def first_difference(one: Signals, other: Signals, unseen: Container[str] = ()) -> Difference | None:
+    """The first signal in which they differ; None where all are the same. Signals called one of `unseen` are not looked at."""
+    mine, theirs = ([part for part in named(signals) if part[0] not in unseen] for signals in (one, other))
     for (name, a), (_, b) in zip(mine, theirs, strict=False):
         if a.size != b.size:
             return Difference(name, min(a.size, b.size), *(int(part[-1]) if part.size else None for part in (a, b)))
@@ -65,16 +65,25 @@ def first_difference(one: Signals, other: Signals) -> Difference | None:
     return None
 
 
-def compare(one: Steps, other: Steps, inputs: Iterable[Any], after: Callable[[Any], None] = lambda logits: None) -> Parity:
-    """Step both with the same `inputs` until they end or something differs; `after` is told every step's logits of `one`."""
+def compare(
+    one: Steps,
+    other: Steps,
+    inputs: Iterable[Any],
+    after: Callable[[Any], None] = lambda logits: None,
+    unseen: Container[str] = (),
+) -> Parity:
+    """Step both with the same `inputs` until they end or something differs; `after` is told every step's logits of `one`.
+
+    Signals called one of `unseen` are not compared.
+    """
     found = Parity()
     for given in inputs:
         logits = one.step(given)
         other.step(given)
         signals = one.signals
         found.steps += 1
-        found.numbers += sum(part.size for _, part in named(signals))
-        found.difference = first_difference(signals, other.signals)
+        found.numbers += sum(part.size for name, part in named(signals) if name not in unseen)
+        found.difference = first_difference(signals, other.signals, unseen)
         if found.difference is not None:
             break
         after(logits)

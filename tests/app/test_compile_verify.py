@@ -1,6 +1,7 @@
 """`egret compile` and `egret verify`: figures, files, refusals."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,11 @@ from commandline import egret, lines
 import assets
 from app.cli import run_command
 from app.commands import verify
-from models.chip import emulated, plan, storage
+from models.chip import emulated, plan, spinnaker2, storage
 from models.chip.layout import USABLE_PES, Region, Role
 from pipeline.errors import FAILED, USAGE, UserError
+from tests.models.chip import test_storage
+from tests.models.chip.test_spinnaker2 import DOUBLE
 
 GESTURE, LANGUAGE = str(assets.path("gesture.safetensors")), str(assets.path("language.safetensors"))
 
@@ -53,6 +56,7 @@ def test_a_table_says_what_a_network_takes_and_its_program_is_kept(tmp_path: Pat
         (["compile", GESTURE, "--out", "plan", "--density", "0"], "not a number above 0", USAGE),
         (["compile", GESTURE, "--density", "0.1", "--out", "absent/plan"], "could not be written to absent/plan", FAILED),
         (["verify", "--against", "oracle"], "nothing called 'oracle'", USAGE),
+        (["verify", "--against", "host"], "with itself proves nothing", USAGE),
         (["verify", LANGUAGE, "--source", "x.aedat4"], "a language model, which reads no recording", USAGE),
         (["verify", "--source", "absent.aedat4", "--density", "0.1"], "absent.aedat4", FAILED),
     ],
@@ -89,6 +93,61 @@ def test_the_first_signal_that_differs_is_named(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr(emulated, "on_one_chip", tampered)
     assert run_command(["verify", "--density", "0.1", "--steps", "3"]) == FAILED
     assert "Step 1 differs first in layer 0: a[1]: " in capsys.readouterr().out
+
+
+@pytest.fixture
+def a_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A board, as far as a package with py-spinnaker2's public names and the emulated chip behind them is one."""
+    (tmp_path / "egret").mkdir()
+    (tmp_path / "egret" / "spinnaker2.toml").write_text(f"python = {sys.executable!r}\npath = {str(DOUBLE)!r}\n")
+    for name in ("STM_IP", "PYS2_EXPERIMENT_BACKEND", spinnaker2.SETTINGS, "DOUBLE_FAULT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setenv("S2_IP", "192.0.2.1")
+
+
+def small(kind: str, path: Path) -> str:
+    """A program on disk."""
+    storage.save(path, test_storage.program(kind))
+    return str(path)
+
+
+@pytest.mark.parametrize("pair", [[], ["--runtime", "emulator"]], ids=["host", "emulator"])
+def test_a_board_is_verified_signal_by_signal(a_board: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], pair: list[str]) -> None:
+    arguments = ["verify", small("language", tmp_path / "program"), "--against", "spinnaker2", "--steps", "3", *pair]
+    assert run_command([*arguments, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["runtime"], said["against"], said["steps"], said["difference"]) == (pair[-1] if pair else "host", "spinnaker2", 3, None)
+    signals_of_a_step = 18 * (9 + 4) + 4 * 5
+    assert said["numbers"] == 3 * signals_of_a_step and said["deadlines_missed"] == 0
+    assert run_command(arguments) == 0
+    assert " and the board." in capsys.readouterr().out
+
+
+def test_a_board_that_computes_something_else_is_told_with_the_first_signal(
+    a_board: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOUBLE_FAULT", "wrong")
+    assert run_command(["verify", small("language", tmp_path / "program"), "--against", "spinnaker2:192.0.2.7"]) == FAILED
+    assert "Step 1 differs first in layer 0: h[0]: " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("fault", "sentence"), [("raise", "gave up: The board's run failed"), ("unknown", "gave up: .*could not place")])
+def test_a_board_that_fails_while_it_is_verified_is_one_sentence(
+    a_board: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, sentence: str
+) -> None:
+    monkeypatch.setenv("DOUBLE_FAULT", fault)
+    with pytest.raises(UserError, match=f"The board {sentence}.*nothing was verified"):
+        run_command(["verify", small("language", tmp_path / "program"), "--against", "spinnaker2"])
+
+
+def test_where_there_is_no_board_the_state_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    with pytest.raises(
+        UserError, match=r"^No board \(python\): The Python /absent cannot be run.* The runtime `host` needs none\.$"
+    ) as caught:
+        run_command(["verify", small("language", tmp_path / "program"), "--against", "spinnaker2:192.0.2.1,python=/absent"])
+    assert caught.value.exit_code == FAILED
 
 
 def test_tokens_are_what_the_model_would_write() -> None:
