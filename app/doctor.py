@@ -130,13 +130,14 @@ def _camera() -> Finding:
 
 def _chip() -> Finding:
     """A board, as far as can be seen without asking it; it is no fault to have none."""
-    from models.chip import spinnaker2
+    from models.chip import boards, spinnaker2
 
     board = spinnaker2.examine(spinnaker2.settings())
+    said = " ".join(filter(None, [board.sentence, boards.described()]))
     if board.state == "ready":
-        return Finding("chip", "good", f"{board.sentence} Egret's way to a board has never been tried on one: --runtime spinnaker2.")
+        return Finding("chip", "good", f"{said} Egret's way to a board has never been tried on one: --runtime spinnaker2.")
     emulated = "--runtime emulator emulates the chip" if _version("unicorn") else f"`{INSTALL} emulator` brings an emulated chip"
-    return Finding("chip", "note", f"{board.sentence} Without a board the networks run on the host (HOST); {emulated}.")
+    return Finding("chip", "note", f"{said} Without a board the networks run on the host (HOST); {emulated}.")
 
 
 def _weights() -> Finding:

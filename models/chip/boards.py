@@ -101,3 +101,15 @@ def locked(address: str) -> bool:
     except OSError:
         return False
     return False
+
+
+def described() -> str:
+    """A sentence on the boards of this site's list and who of them is in use; empty where there is no list, or none that can be read."""
+    try:
+        every = listed()
+    except UserError:
+        return ""
+    if not every:
+        return ""
+    used = [board.eth_ip for board in every if locked(board.eth_ip)]
+    return f"The site's list has {len(every)} boards, in use: {', '.join(used) or 'none'}."

@@ -12,7 +12,7 @@ on the network on chip cost nothing beside the instructions that send and take t
 Three figures answer three questions. `work`: what this step alone adds. `elements`: with the sleep of the PEs that hold the network,
 for as long as the step takes, which is what a second network on the same chip adds. `chip`: with the rest of the chip, which has to be on.
 
-A board whose software measures power (py-spinnaker2 from 0.8 on) would replace all of this.
+Where a board's software measures power (models/chip/board/power.py), what it measured stands in place of this, and is called so.
 """
 
 from collections.abc import Sequence
@@ -34,6 +34,7 @@ CLOCK_HZ = 150e6
 PE_ASLEEP_W = (ASLEEP_W - OFF_W) / PES
 CYCLE_J = (BUSY_W - ASLEEP_W) / PES / CLOCK_HZ
 SOURCE = "estimated from counted operations and the chip's published power (0.5 V, 150 MHz: 75.2 mW off, 235.4 mW asleep, 424.6 mW busy)"
+MEASURED = "measured by the board over its last run, loading and reading back included"
 PUBLISHED = {
     "gesture": "published: about 0.459 J per gesture for a spiking network on this chip (Arfa et al. 2025)",
     "language": "published: 0.0653 J and 170.25 ms per inference at 0.39 W for an EGRU on this chip (Nazeer et al. 2024)",
@@ -70,6 +71,11 @@ class Estimate:
         """As plain data: microjoules."""
         joules = {"work_uj": self.work_j, "elements_uj": self.elements_j, "chip_uj": self.chip_j}
         return {name: round(value * 1e6, 2) for name, value in joules.items()}
+
+
+def measured(joules: float) -> dict[str, Any]:
+    """What a board measured over a run that made one step, as `Estimate.figures`: there is but one figure, of the whole chip."""
+    return {"chip_uj": round(joules * 1e6, 2)}
 
 
 class Costs:

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.chip import integer
+from models.chip import exchange, integer
 from models.chip.exchange import Answer, Exchange
 from models.chip.plan import Plan
 from models.chip.program import Program, State
@@ -52,17 +52,20 @@ class Chip:
     """A step that takes longer is the host's; None: it is waited for."""
     always_import: bool = False
     """Bring the state along with every step: the chip keeps nothing between runs."""
+    bytes: int = 0
+    """Written and read over the link in the last step."""
 
     def send(self, events: Words, state: State | None, timeout: float) -> None:
         """Ask for one step with `events`, from `state` or from where the chip stands. Lost where it does not take that in time."""
         writes = self.exchange.input(events)
         if state is not None:
             writes += self.exchange.state(state)
+        self.bytes = sum(len(words) for _, _, words in writes) + 4 * self.exchange.words
         self.process.send(self.network, self.exchange.network.period, state is not None, writes, timeout)
 
     def warm(self) -> None:
         """Make one step, which takes longer than any other; whoever is attached brings another state. Lost where that does not work."""
-        self.send(np.array([1], np.uint32), None, PATIENT_S)
+        self.send(exchange.spoken(0), None, PATIENT_S)
         if self.collect(PATIENT_S) is None:
             raise self.process.overdue(PATIENT_S)
 
@@ -119,8 +122,8 @@ class Watched(integer.Network):
         """Steps that the host told because the chip's answer was not there in time."""
         self.late = 0
         """Deadlines that the chip's own clock says were missed, since it was last given a state."""
-        self.events = 0
-        """That the source sent in the last step: pixels with an event, or the one token."""
+        self.sent = 0
+        """Events of the source in the last step: pixels with an event, or the one token."""
         self._abreast: Chip | None = None
         """The chip that holds the host's state, if the answer that it owes is right."""
         self._owed: _Owed | None = None
@@ -160,7 +163,7 @@ class Watched(integer.Network):
 
     def _stepped(self, given: Any, events: Words) -> Floats:
         """One step in lockstep with the chip, if there is one."""
-        self.events = events.size
+        self.sent = events.size
         chip, begun = self.chip, time.monotonic()
         if self._owed is not None and self._owed.chip is not chip:
             self._owed = None
@@ -205,9 +208,7 @@ class GestureNetwork(Watched, integer.GestureNetwork):
         """logits [classes] after a window with counts [2, 32, 32] (polarity OFF and ON, row, column); ValueError for another shape."""
         if counts.dtype != np.uint16 or counts.size != self._x.size:
             raise ValueError(f"the counts are {counts.dtype}{list(counts.shape)}, not {self._x.size} numbers of uint16")
-        flat = counts.reshape(-1)
-        pixels = np.flatnonzero(flat)
-        return self._stepped(counts, (pixels << 16 | flat[pixels]).astype(np.uint32))
+        return self._stepped(counts, exchange.window(counts))
 
     def _host_step(self, given: Any) -> Floats:
         return integer.GestureNetwork.step(self, given)
@@ -220,7 +221,7 @@ class LanguageNetwork(Watched, integer.LanguageNetwork):
         """logits [V] of the token that follows `token`. ValueError for a token outside the vocabulary."""
         if not 0 <= token < self.vocabulary:
             raise ValueError(f"there is no token {token} in a vocabulary of {self.vocabulary}")
-        return self._stepped(token, np.array([token << 16 | 1], np.uint32))
+        return self._stepped(token, exchange.spoken(token))
 
     def _host_step(self, given: Any) -> Floats:
         return integer.LanguageNetwork.step(self, given)

@@ -269,6 +269,11 @@ class Network:
         return tuple(units.fired / units.h.size for units in self._units)
 
     @property
+    def events(self) -> int:
+        """Of the last step: inputs other than 0, and units that fired."""
+        return int(np.count_nonzero(self._x)) + sum(units.fired for units in self._units)
+
+    @property
     def state(self) -> State:
         """A copy of the state."""
         h, y = tuple(units.h.copy() for units in self._units), tuple(units.y.copy() for units in self._units)

@@ -85,7 +85,7 @@ class Runtime:
 
     def telemetry(self) -> dict[str, Any]:
         """What is known of the chip: the backend to go back to, how many steps chip and host both made, how many the host told because
-        the chip was late, deadlines missed on the chip's own clock, and joules."""
+        the chip was late, deadlines missed on the chip's own clock, joules, and of both networks the work of a step (`_work`)."""
         watched = self._watched()
         return {
             "offer": self.offer,
@@ -93,18 +93,27 @@ class Runtime:
             "overtaken": sum(network.overtaken for network in watched),
             "late": sum(network.late for network in watched if network.on_chip),
             "energy": self._energy(),
+            "work": {network.program.kind: _work(network) for network in (self.gesture, self.language)},
         }
 
     def _energy(self) -> dict[str, Any] | None:
-        """Microjoules of a gesture step and of a token, estimated from the steps so far; None on the host."""
+        """Microjoules of a gesture step and of a token: measured in the last run where the board does that, else estimated from the steps
+        so far; None on the host. `how` says which."""
         said: dict[str, Any] = {}
+        hows = []
         for network in self._watched():
-            if network.on_chip and network.steps:
-                kind = network.program.kind
-                events = network.events if kind == "gesture" else energy.token_events(network.program)
-                estimate = self._costs[kind].step(network.operations / network.steps, events, network.activity)
-                said[kind] = estimate.figures()
-        return said | {"how": energy.SOURCE} if said else None
+            if not network.on_chip or not network.steps or network.chip is None:
+                continue
+            kind = network.program.kind
+            power = network.chip.process.power.get(network.chip.network)
+            if power is not None and not power.sentence:
+                said[kind] = energy.measured(power.joules)
+                hows.append(f"{energy.MEASURED} ({kind}: {power.seconds:.3g} s)")
+                continue
+            events = network.sent if kind == "gesture" else energy.token_events(network.program)
+            said[kind] = self._costs[kind].step(network.operations / network.steps, events, network.activity).figures()
+            hows.append(f"{energy.SOURCE}{f'; {power.sentence}' if power else ''}")
+        return said | {"how": "; ".join(dict.fromkeys(hows))} if said else None
 
     def token_uj(self, operations: float, activity: Sequence[float]) -> float | None:
         """Microjoules that one token's step adds on the chip, estimated from its operations and the share of units that fired, per layer;
@@ -216,6 +225,18 @@ class Runtime:
         for network in (self.gesture, self.language):
             network.reset()
             network.steps = network.operations = 0
+
+
+def _work(network: integer.Network) -> dict[str, int | None]:
+    """Events of the last step and synaptic operations of a step on average; of a chip also the bytes that the last step took over the link
+    and the ticks that it was given so far."""
+    chip = network.chip if isinstance(network, Watched) and network.on_chip else None
+    return {
+        "events": network.events,
+        "operations": round(network.operations / max(network.steps, 1)),
+        "bytes": chip.bytes if chip else None,
+        "ticks": chip.exchange.network.period * network.steps if chip else None,
+    }
 
 
 def emulated(plan: Plan, module: str = "models.chip.emulator_worker") -> ChipProcess:

@@ -7,19 +7,21 @@ kills the process, and thereby wakes whoever else waits for it; asking a lost ch
 
 import contextlib
 import os
-import signal
+import shutil
 import socket
 import subprocess
 import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from models.chip.board import link
 from models.chip.board.link import Channel, Kind, LinkError, Span, Write
 from pipeline.errors import FAILED, UserError
+from pipeline.processes import how_it_ended
 
 ROOT = Path(__file__).resolve().parents[2]
 STARTING_S = 120.0
@@ -31,6 +33,26 @@ ENDED_S = 0.005
 
 class Lost(Exception):
     """The chip cannot be asked any more. The text ends a sentence that begins with the chip's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """What a chip measured of a run."""
+
+    joules: float = 0.0
+    seconds: float = 0.0
+    sentence: str = ""
+    """Why it is not known, where it is not."""
+
+    @classmethod
+    def of(cls, message: dict[str, Any]) -> "Power":
+        """LinkError where `message` is none."""
+        if sentence := message.get("sentence"):
+            return cls(sentence=str(sentence)[:300])
+        values = message.get("joules"), message.get("seconds")
+        if not all(isinstance(value, (int, float)) and 0 <= value < 1e9 for value in values):
+            raise LinkError("a measurement without joules and seconds")
+        return cls(*values)  # type: ignore[arg-type]
 
 
 class ChipProcess:
@@ -51,13 +73,17 @@ class ChipProcess:
         self._channels = [Channel(ours) for ours, _ in pairs]
         self._words = [0] * networks
         self._numbers = [0] * networks
+        self.power: dict[int, Power] = {}
+        """What the chip measured in the last run of a network, by the network's index."""
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by the finalizer
         theirs = [end.fileno() for _, end in pairs]
-        search = [path, str(ROOT), os.environ.get("PYTHONPATH")]
-        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, search)))
+        search = [path, str(ROOT), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
+        environment = dict(os.environ, PYTHONPATH=os.pathsep.join(str(Path(entry).resolve()) for entry in search if entry))
+        folder = tempfile.mkdtemp(prefix="egret-worker-")
         try:
             self._process = subprocess.Popen(
-                [python, "-P", *arguments, *map(str, theirs)],
+                [str(Path(python).absolute()) if os.sep in python else python, "-P", *arguments, *map(str, theirs)],
+                cwd=folder,  # a board's package leaves files where it runs
                 stdin=subprocess.DEVNULL,
                 stdout=self._errors,
                 stderr=self._errors,
@@ -68,7 +94,7 @@ class ChipProcess:
         finally:
             for _, end in pairs:
                 end.close()
-        self._finalizer = weakref.finalize(self, _end, self._process, self._channels, self._errors)
+        self._finalizer = weakref.finalize(self, _end, self._process, self._channels, self._errors, folder)
         self.hello = self._hello(starting_s)
 
     @property
@@ -128,6 +154,9 @@ class ChipProcess:
 
     def _receive(self, network: int, due: Kind, timeout: float) -> bytes:
         kind, body = self._channels[network].receive(timeout)
+        if kind == Kind.POWER:
+            self.power[network] = Power.of(link.decode_text(body))
+            kind, body = self._channels[network].receive(timeout)
         if kind == Kind.FAILURE:
             raise Lost(_reason(link.decode_text(body)))
         if kind != due:
@@ -150,19 +179,7 @@ class ChipProcess:
                 return _silent(timeout)
             case LinkError():
                 return f"sent something that makes no sense ({error})"
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            code = self._process.wait(min(KILL_S, max(timeout / 4, ENDED_S)))  # whoever asks has no more time than that
-            if code < 0:
-                return f"was ended by {signal.Signals(-code).name}" if -code in set(signal.Signals) else f"was ended by signal {-code}"
-            last = self._last_words()
-            return f"ended ({last})" if last else f"ended with code {code}"
-        return "closed the connection"
-
-    def _last_words(self) -> str:
-        size = self._errors.seek(0, os.SEEK_END)
-        self._errors.seek(max(0, size - 4096))
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        return lines[-1].strip()[:200] if lines else ""
+        return how_it_ended(self._process, self._errors, min(KILL_S, max(timeout / 4, ENDED_S)))  # whoever asks has no more time than that
 
     def lose(self, lost: Lost, tell: bool = True) -> Lost:
         """Leave the chip for this reason; the reason that counts, which is the first."""
@@ -191,7 +208,7 @@ def _reason(message: dict[str, Any]) -> str:
     return f"gave up: {str(sentence)[:300]}" if sentence else "gave up"
 
 
-def _end(process: subprocess.Popen[bytes], channels: list[Channel], errors: IO[bytes]) -> None:
+def _end(process: subprocess.Popen[bytes], channels: list[Channel], errors: IO[bytes], folder: str) -> None:
     """One that hangs in the kernel cannot be waited for; it ends when the kernel lets go."""
     process.kill()
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -199,3 +216,4 @@ def _end(process: subprocess.Popen[bytes], channels: list[Channel], errors: IO[b
     for channel in channels:
         channel.close()
     errors.close()
+    shutil.rmtree(folder, ignore_errors=True)

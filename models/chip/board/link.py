@@ -11,6 +11,7 @@ A frame is a header of 8 bytes (magic, version, kind, bytes of the body) and a b
     LOAD      Egret    index of the network, then spans to be read after every run
     READY     worker   nothing: the plan is on the chip
     RUN       Egret    number, ticks, whether to reset first, then spans with the words to be written (after the reset)
+    POWER     worker   before RAN, where the board measured its power: JSON {joules, seconds}, or {sentence} on why they are not known
     RAN       worker   number of the run, then the words of all spans of LOAD one after the other
 
 A span is (index of the PE in the plan, address in bytes, words). Both ends check every size before they take memory and every span
@@ -55,6 +56,11 @@ class Kind(IntEnum):
     READY = 3
     RUN = 4
     RAN = 5
+    POWER = 6
+
+
+TEXTS = (Kind.HELLO, Kind.FAILURE, Kind.POWER)
+"""Kinds whose body is JSON."""
 
 
 class LinkError(Exception):
@@ -84,7 +90,7 @@ class Channel:
         magic, version, kind, size = _HEADER.unpack_from(self._come(_HEADER.size, deadline))
         if magic != _MAGIC or version != VERSION:
             raise LinkError(f"a frame of version {version} with the magic {magic!r}")
-        if kind not in Kind._value2member_map_ or size > MAX_BODY or (kind <= Kind.FAILURE and size > MAX_TEXT):
+        if kind not in Kind._value2member_map_ or size > MAX_BODY or (kind in TEXTS and size > MAX_TEXT):
             raise LinkError(f"a frame of kind {kind} with {size} bytes")
         body = bytes(self._come(_HEADER.size + size, deadline)[_HEADER.size :])
         self._frame.clear()
@@ -115,12 +121,12 @@ class Channel:
 
 
 def encode_text(message: dict[str, Any]) -> bytes:
-    """The body of a HELLO or FAILURE."""
+    """The body of a HELLO, FAILURE or POWER."""
     return json.dumps(message).encode()[:MAX_TEXT]
 
 
 def decode_text(body: bytes) -> dict[str, Any]:
-    """The message in a HELLO or FAILURE; LinkError if it is none."""
+    """The message in a HELLO, FAILURE or POWER; LinkError if it is none."""
     try:
         message = json.loads(body)
     except (ValueError, RecursionError) as error:

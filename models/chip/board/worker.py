@@ -16,7 +16,7 @@ import sys
 import threading
 from typing import Any
 
-from models.chip.board import link, planfile
+from models.chip.board import link, planfile, power
 from models.chip.board.link import Channel, Kind, LinkError, Span, Write
 from models.chip.board.planfile import BoardPlan, Element
 from models.chip.board.probe import HANDLES, PACKAGE, Unusable, accepted, examine
@@ -68,14 +68,14 @@ class Board:
                 f"({type(error).__name__}: {error}); add the program to the package as the README says under `On a board`.",
             ) from error
 
-    def run(self, network: int, ticks: int, writes: list[Write], reads: list[Span]) -> bytes:
-        """One run: the words of `reads`. Unusable where the board does not give them."""
+    def run(self, network: int, ticks: int, writes: list[Write], reads: list[Span]) -> tuple[bytes, dict[str, Any] | None]:
+        """One run: the words of `reads`, and the power that was measured, if any. Unusable where the board does not give the words."""
         with self._turn:
             populations, net = self._described(network, reads, writes)
             net.reset()
             handle = self._handle()
-            options = accepted(handle.run, {"sys_tick_in_s": self._settings.get("tick_s") or self.plan.tick_s})
-            if not options:
+            options = power.options(handle.run) | accepted(handle.run, {"sys_tick_in_s": self._settings.get("tick_s") or self.plan.tick_s})
+            if "sys_tick_in_s" not in options:
                 raise Unusable("version", "The run of this py-spinnaker2 takes no sys_tick_in_s: Egret cannot say how long a tick is.")
             try:
                 handle.run(net, ticks, **options)
@@ -83,11 +83,12 @@ class Board:
                 raise Unusable("run", f"The board's run failed ({type(error).__name__}: {error}).") from error
             del handle
             memory = {index: _words_of(*read) for index, read in populations.items()}
+            measured = power.taken()
         pieces = []
         for pe, address, words in reads:
             (first, _), data = memory[pe]
             pieces.append(data[address - first : address - first + 4 * words])
-        return b"".join(pieces)
+        return b"".join(pieces), measured
 
     def _described(self, network: int, reads: list[Span], writes: list[Write]) -> tuple[dict[int, Any], Any]:
         """A population of one neuron for every PE, with what is read of it, and the network of them."""
@@ -156,7 +157,10 @@ def serve(channel: Channel, board: Board) -> None:
         if kind != Kind.RUN:
             raise LinkError(f"a frame {kind.name} where RUN was due")
         number, ticks, _, writes = link.decode_run(body, len(board.plan.elements))
-        channel.send(Kind.RAN, link.encode_ran(number, board.run(network, ticks, writes, reads)))
+        words, measured = board.run(network, ticks, writes, reads)
+        if measured is not None:
+            channel.send(Kind.POWER, link.encode_text(measured))
+        channel.send(Kind.RAN, link.encode_ran(number, words))
 
 
 def _serve(channel: Channel, board: Board) -> None:

@@ -104,7 +104,7 @@ def test_a_window_is_told_of_the_move_and_may_ask_for_the_chip_again(simulated_w
         os.kill(pid_of_the_chip(engine), signal.SIGKILL)
         window.wait_for(lambda: badge() == "HOST", "the host", 90)
         assert window.last("status")["runtime"]["offer"] == "emulator"
-        wanted = "was ended by SIGKILL: the host goes on from the same state"
+        wanted = "crashed (SIGKILL): the host goes on from the same state"
         window.wait_for(lambda: wanted in window.last("notice").get("sentence", ""), "the notice", 90)
         window.order("runtime", value="chip")
         window.wait_for(lambda: badge() == "EMULATED CHIP", "the chip again", 90)

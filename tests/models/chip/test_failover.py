@@ -107,7 +107,7 @@ def test_no_step_is_missing_when_the_process_is_killed_or_stopped(start: Start, 
     assert not gesture.on_chip and not language.on_chip
     assert same(gesture.state, host.state) and same(language.state, beside.state)
     assert (gesture.steps, gesture.operations) == (host.steps, host.operations)
-    wanted = {signal.SIGKILL: "was ended by SIGKILL", signal.SIGSTOP: "did not answer within 300 ms"}
+    wanted = {signal.SIGKILL: "crashed (SIGKILL)", signal.SIGSTOP: "did not answer within 300 ms"}
     assert told == [wanted[signal.Signals(number)]]
 
 
@@ -216,7 +216,7 @@ def test_a_state_that_is_set_while_the_chip_owes_an_answer_reaches_it(start: Sta
         ("noise", "sent something that makes no sense"),
         ("end", "ended with code 3"),
         ("words", "ended (I have had enough)"),
-        ("crash", "was ended by SIGABRT"),
+        ("crash", "crashed (SIGABRT)"),
         ("failure", "gave up: No route to host."),
         ("shrug", "gave up"),
         ("close", "closed the connection"),

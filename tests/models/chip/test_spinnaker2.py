@@ -85,8 +85,8 @@ def test_a_step_on_the_board_is_a_step_on_the_host(
         ("raise", "gave up: The board's run failed (RuntimeError: no route to host)."),
         ("short", "gave up: py-spinnaker2 gave "),
         ("hang", "did not answer within 500 ms"),
-        ("crash", "was ended by SIGABRT"),
-        ("wrong", "answered "),
+        ("crash", "crashed (SIGABRT)"),
+        ("wrong", "answered wrongly: the host comes to another result"),
     ],
 )
 def test_a_run_that_fails_leaves_the_board_for_the_host(
@@ -229,6 +229,7 @@ def test_the_first_board_of_the_sites_list_that_nobody_uses_is_taken_where_none_
             state, _, eth_ip = found(bare)
             assert (state, eth_ip) == (("ready", left) if left else ("locked", ""))
         assert found(replace(bare, eth_ip="192.0.2.11"))[0] == "locked"
+        assert boards.described() == "The site's list has 3 boards, in use: 192.0.2.10, 192.0.2.11."
         with pytest.raises(UserError, match=r"^No board \(locked\): All 2 boards"):
             spinnaker2.start(None, bare)  # type: ignore[arg-type]
     assert found(bare)[0] == "ready"
@@ -253,7 +254,7 @@ def test_a_list_of_boards_that_makes_no_sense_is_a_state_with_a_sentence(
 ) -> None:
     site(tmp_path, text, monkeypatch)
     found = spinnaker2.examine(Settings(BOARD.python, BOARD.path))
-    assert found.state == "site" and found.sentence.endswith("name an address instead.")
+    assert found.state == "site" and found.sentence.endswith("name an address instead.") and boards.described() == ""
 
 
 @given(st.text(max_size=60))

@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 from models.chip.board.application import MODEL, Application
@@ -49,8 +50,29 @@ class _Board(Strict):
 
         for part, words in zip(mapper.mapping._slices.values(), _chip.run(configs, timesteps), strict=True):
             if fault == "wrong":
-                words[-1] ^= 1 << 12
+                words[0] ^= 1 << 12
             part.pop._times = {"pe": words[: -1 if fault == "short" else None]}
+
+
+if "DOUBLE_POWER" in os.environ:
+    _plain = _Board.run
+
+    def _recording(
+        self: _Board,
+        net: Any,
+        timesteps: int,
+        sys_tick_in_s: float = 1e-3,
+        debug: bool = False,
+        mapping_only: bool = False,
+        reset_board: bool = True,
+        record_power: bool = False,
+    ) -> None:
+        """As of version 0.8, by what is said of it: a table is left where it runs."""
+        _plain(self, net, timesteps, sys_tick_in_s, debug, mapping_only, reset_board)
+        if record_power:
+            Path("power.parquet").write_text(os.environ["DOUBLE_POWER"])
+
+    _Board.run = _recording  # type: ignore[method-assign,assignment]
 
 
 class SpiNNaker2Chip(_Board):
