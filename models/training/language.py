@@ -1,9 +1,9 @@
 """Trains a language model: on conversations, or on WikiText-2.
 
     python -m models.training.language --data ../shared/data/text --hours 1
-    python -m models.training.language --data ../shared/data/text/wikitext-2 --steps 40000 --density 0.2
-    python -m models.training.language --data ../shared/data/text/wikitext-2 --steps 40000 --density 0.2 --resume
-    torchrun --nproc-per-node 2 -m models.training.language --data ../shared/data/text/wikitext-2 --steps 40000 --density 0.2
+    python -m models.training.language --data ../shared/data/text/wikitext-2 --steps 40000
+    python -m models.training.language --data ../shared/data/text/wikitext-2 --steps 40000 --resume
+    torchrun --nproc-per-node 2 -m models.training.language --data ../shared/data/text/wikitext-2 --steps 40000
 
 How is written in reader.py. Two processes on two cores take twice the steps of one: the loop over time does not share out well between
 threads.
@@ -155,7 +155,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--vocabulary", type=int, metavar="N", help="ids of the byte-pair vocabulary, at most 8192")
     parser.add_argument("--streams", type=int, metavar="N", help="parallel parts of the text a process")
     parser.add_argument("--rate", dest="peak_rate", type=float, help="peak learning rate")
-    parser.add_argument("--density", type=float, help="share of the layers' weights that is kept at the end (default: 1)")
+    parser.add_argument("--density", type=float, help="share of the layers' weights that is kept at the end (default: 1; WikiText-2: 0.2)")
     parser.add_argument(
         "--dropout", type=float, default=1.0, metavar="F", help="factor on the recipe's dropout and dropconnect (default: 1)"
     )

@@ -74,10 +74,11 @@ WIKITEXT = Recipe(
     dropouts=Dropouts(words=0.05, inputs=0.2, between=0.2, outputs=0.3),
     dropconnect=0.2,
     weight_decay=0.06,
+    density=0.2,
     clip=0.5,
     average=0.999,
 )
-"""Fits the chip beside the gesture network at a density of a fifth."""
+"""Fits the chip beside the gesture network: 85 PEs (`egret compile` with the weights of a run that was not pruned yet)."""
 
 
 def rate_at(progress: float, step: int, steps: int) -> float:
