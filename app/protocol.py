@@ -39,9 +39,10 @@ token     id (of the answer), index, node (id of this token in the conversation'
 chat      event "started" {id, prompt (null: an answer without one, which goes on the last turn if that is the model's), seed};
           "done" {id, reason ("end"|"stopped"|"limit"|"error"), tokens, seconds, first_token_ms, seed, prompt, host: null | {text, tokens,
           difference: index of the first token that the host would have chosen otherwise, or null}};
-          "path" {turns [{role: "user"|"model", text, done, reason, node (its last token), seed, pieces [[node, text, activity,
+          "path" {after, turns [{role: "user"|"model", text, done, reason, node (its last token), seed, pieces [[node, text, activity,
           operations, energy_uj]], versions [last tokens of what was said in its place, itself included]}], memory_age, kept (tokens
-          that can be gone back to), limit}: where the conversation stands, after everything that moves it;
+          that can be gone back to), limit}: where the conversation stands, after everything that moves it; the turns are those that
+          follow the one whose last token is `after` (0: all there are), which is as it was told before;
           "tree" {rows [{node, depth, role, text, here}]}: all turns of all branches, each after the one it follows;
           "doubts" {text, doubts [[start, stop, "unknown"|"rare", pieces]]} (code points); "cleared"
 teach     state ("idle"|"recording"|"looking"|"learning"), share of that which is done, seconds and counter of the recording, examples

@@ -64,7 +64,8 @@ class Conversation:
 
     def choose(self, how: Sampling, banned: Sequence[int] = ()) -> int:
         """The token that the model says next; it is not taken yet. ValueError if nothing has been read."""
-        recent = [node.token for node in self.memory.back(how.repetition_window)][::-1]
+        back = how.repetition_window if how.repetition_penalty > 1 else 0
+        recent = [node.token for node in self.memory.back(back)][::-1]
         return sample(self.scores(), how, generator(how.seed, self.age), recent, banned)
 
     def take(self, token: int) -> Node:

@@ -82,6 +82,16 @@ class Turn:
         return "".join(node.text for node in self.nodes)
 
 
+def turns_of(path: list[Node]) -> list[Turn]:
+    """The turns of nodes that follow each other."""
+    turns: list[list[Node]] = []
+    for node in path:
+        if node.first or not turns:
+            turns.append([])
+        turns[-1].append(node)
+    return [Turn(nodes[0].role, tuple(nodes)) for nodes in turns]
+
+
 class Memory:
     """The tree, and the place in it where the conversation stands."""
 
@@ -90,6 +100,8 @@ class Memory:
         self.root = self.head = Node(0, -1, MODEL, False, 0, None, state)
         self.limit = max(limit_bytes // max(state_bytes(state), 1), LEAST_NODES)
         """Tokens that are kept."""
+        self.given_up = 0
+        """How often something was given up."""
         self._nodes = {0: self.root}
         self._ids = 0
 
@@ -150,14 +162,9 @@ class Memory:
             node = node.parent
             most = None if most is None else most - 1
 
-    def turns(self, most: int | None = None) -> list[Turn]:
-        """The conversation, oldest turn first; of its newest `most` tokens only, if given."""
-        turns: list[list[Node]] = []
-        for node in reversed(list(self.back(most))):
-            if node.first or not turns:
-                turns.append([])
-            turns[-1].append(node)
-        return [Turn(nodes[0].role, tuple(nodes)) for nodes in turns]
+    def turns(self) -> list[Turn]:
+        """The conversation, oldest turn first."""
+        return turns_of(list(self.back())[::-1])
 
     def versions(self, turn: Turn) -> list[Node]:
         """Where each version of `turn` ends, oldest first: itself and what was said in its place, after the same past."""
@@ -181,6 +188,7 @@ class Memory:
 
     def _give_up(self, most: int) -> None:
         """Keep at most `most` nodes."""
+        self.given_up += 1
         path = [*reversed(list(self.back()))]
         on_path = {node.id for node in path}
         branches = [child for node in [self.root, *path] for child in node.children.values() if child.id not in on_path]

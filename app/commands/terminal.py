@@ -18,6 +18,7 @@ from app.commands.common import json_line
 from app.engine import chat as engine
 from app.engine.export import NAMES
 from app.engine.partner import Partner
+from app.engine.telling import merge
 from app.engine.wishes import Prompt
 from app.protocol import Message
 from models.sampling import PRESETS, Sampling
@@ -151,7 +152,7 @@ class Terminal:
             elif message["type"] == "notice":
                 self._say(message["sentence"])
             elif event == "path":
-                self.turns = message["turns"]
+                self.turns = merge(self.turns, message)
             elif event == "done":
                 self._done = message
             elif event == "tree":

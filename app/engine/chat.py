@@ -78,7 +78,7 @@ class Chat:
         """Prompts up to this number are not to be answered (any more)."""
         self._waiting = 0
         self._writing: Writing | None = None
-        self._told: Message = telling.path(self._conversation.memory)
+        self._told = telling.Told()
         self._queue: queue.SimpleQueue[Wish | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="egret-chat", daemon=True)
 
@@ -172,7 +172,7 @@ class Chat:
     def newest(self) -> list[Message]:
         """The newest turns, the one that is being written included."""
         with self._lock:
-            turns: list[Message] = self._told["turns"]
+            turns = self._told.turns
             return self._writing.after(turns) if self._writing else turns
 
     def doubts(self, text: str) -> list[tuple[int, int, str, int]]:
@@ -249,8 +249,7 @@ class Chat:
 
     def _tell_path(self) -> None:
         with self._lock:
-            self._told = telling.path(self._conversation.memory)
-            self._on_message(self._told)
+            self._on_message(self._told.path(self._conversation.memory))
 
     def _answer(self, wish: Wish) -> None:
         """Read what is to be read and write an answer, unless it was stopped before its turn came."""

@@ -3,7 +3,7 @@
 from typing import Any
 
 from app.protocol import Message
-from models.memory import Memory, Node, Turn
+from models.memory import Memory, Node, Turn, turns_of
 
 TOLD_TOKENS = 4_000
 """A window is told the newest part of a conversation, so many tokens; an export holds all."""
@@ -29,10 +29,48 @@ def turn(memory: Memory, of: Turn) -> Message:
     return said | {"pieces": [figures(node) for node in of.nodes], "versions": versions}
 
 
-def path(memory: Memory) -> Message:
-    """Where the conversation stands, and the turns that led there."""
-    turns = [turn(memory, of) for of in memory.turns(TOLD_TOKENS)]
-    return {"type": "chat", "event": "path", "turns": turns, "memory_age": memory.head.age, "kept": len(memory), "limit": memory.limit}
+class Told:
+    """The path that windows were told last, so that the next telling is only what changed: an answer costs its own length, not the
+    conversation's, which recognition beside it would feel."""
+
+    def __init__(self) -> None:
+        self.turns: list[Message] = []
+        """What a window that attaches is told: the newest turns, of `TOLD_TOKENS` tokens."""
+        self._given_up = 0
+        self._memory: Memory | None = None
+
+    def path(self, memory: Memory) -> Message:
+        """The message of where the conversation stands: the turns after the last one that is as it was told before."""
+        if memory is not self._memory or memory.given_up != self._given_up:
+            self.turns, self._memory, self._given_up = [], memory, memory.given_up
+        known = {said["node"]: place for place, said in enumerate(self.turns)}
+        changed: list[Node] = []
+        same = 0
+        for node in memory.back(TOLD_TOKENS):
+            if node.id in known and changed and changed[-1].first:
+                same = known[node.id] + 1
+                break
+            changed.append(node)
+        after = self.turns[same - 1]["node"] if same else 0
+        turns = [turn(memory, of) for of in turns_of(changed[::-1])]
+        self.turns = _newest(self.turns[:same] + turns)
+        figures = {"memory_age": memory.head.age, "kept": len(memory), "limit": memory.limit}
+        return {"type": "chat", "event": "path", "after": after, "turns": turns} | figures
+
+
+def merge(turns: list[Message], path: Message) -> list[Message]:
+    """All turns, from those before and a path message."""
+    place = next((index + 1 for index, said in enumerate(turns) if path["after"] and said["node"] == path["after"]), 0)
+    return turns[:place] + path["turns"]
+
+
+def _newest(turns: list[Message]) -> list[Message]:
+    room = TOLD_TOKENS
+    for index in range(len(turns) - 1, -1, -1):
+        room -= len(turns[index]["pieces"])
+        if room < 0:
+            return turns[index + 1 :]
+    return turns
 
 
 def tree(memory: Memory) -> Message:

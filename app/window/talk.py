@@ -170,10 +170,12 @@ class Talk:
             self.checked = None if host is None else host.difference < 0
 
     def _path(self, m: Fields) -> None:
+        after, told = m.whole("after"), [_turn(turn) for turn in m.parts("turns")]
         before = {turn.text: turn for turn in self.turns if turn.host}
-        self.turns = [_turn(turn) for turn in m.parts("turns")][-TURNS:]
+        place = next((index + 1 for index, turn in enumerate(self.turns) if after and turn.node == after), 0)
+        self.turns = (self.turns[:place] + told)[-TURNS:]
         for turn in self.turns:
-            if (known := before.get(turn.text)) and known.role == turn.role:
+            if (known := before.get(turn.text)) and known is not turn and known.role == turn.role:
                 turn.host, turn.pieces = known.host, _with_marks(turn.pieces, known)
 
     def _answer(self, answer: object) -> Turn | None:

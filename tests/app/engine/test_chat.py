@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from app.engine.chat import MAX_WAITING, Chat
+from app.engine.telling import merge
 from app.engine.wishes import Prompt
 from app.protocol import Message
 from models.chip import failover, firmware, integer, placement
@@ -70,7 +71,12 @@ class Talk:
         """Everything asked for is done; the newest path."""
         self.chat.tree()
         self.until("tree")
-        return next(message for message in reversed(self.said) if message.get("event") == "path")
+        turns: list[Message] = []
+        for message in self.said:
+            if message.get("event") == "path":
+                turns = merge(turns, message)
+                newest = message
+        return newest | {"turns": turns}
 
     def texts(self) -> list[tuple[str, str]]:
         return [(turn["role"], turn["text"]) for turn in self.settle()["turns"]]
@@ -253,6 +259,22 @@ def test_what_cannot_be_done_is_one_notice_and_the_chat_goes_on(talk: Callable[.
         one.chat.check(True)
     one.chat.ask(prompt("hello"))
     assert [role for role, _ in one.texts()] == ["user", "model"]
+
+
+def test_an_answer_is_told_without_the_conversation_before_it_and_what_a_new_window_hears_is_whole(talk: Callable[..., Talk]) -> None:
+    one = talk()
+    for number in range(5):
+        one.chat.ask(prompt("hello", seed=number))
+    whole = one.settle()
+    told = [message for message in one.said if message.get("event") == "path"]
+    assert [len(message["turns"]) for message in told] == [2] * 5
+    assert [turn["text"] for turn in one.chat.newest()] == [turn["text"] for turn in whole["turns"]]
+    one.chat.regenerate(prompt(seed=77), whole["turns"][3]["node"])
+    path = one.settle()
+    assert len(path["turns"]) == 4
+    assert one.chat.newest() == path["turns"]
+    one.chat.switch(whole["turns"][9]["node"])
+    assert [turn["text"] for turn in one.settle()["turns"]] == [turn["text"] for turn in whole["turns"]]
 
 
 def test_clearing_forgets_everything_and_begins_the_same_conversation_again(talk: Callable[..., Talk]) -> None:

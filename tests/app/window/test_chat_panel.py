@@ -399,3 +399,15 @@ def test_what_gestures_do_is_kept_between_runs_even_for_gestures_that_are_not_kn
     assert gestures.choices["stop"].currentData() == "thumbs_up"
     gestures.set(kept)
     assert gestures.get() == kept
+
+
+def test_a_path_that_tells_only_what_changed_is_joined_to_what_was_told(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    transcript = window.chat.transcript
+    engine.send(path(ASKED, ANSWERED), started(3, "Really"), token(3, "Yes") | {"node": 22}, done(3))
+    engine.send(path(turn("user", 20, "Really"), turn("model", 21, "", "Yes")) | {"after": 8})
+    qtbot.waitUntil(lambda: formats(transcript, NODE).get("Really") == 20)
+    assert [turn.text for turn in window.state.talk.turns] == ["Who are you", "A tiny net", "Really", "Yes"]
+    assert transcript.toPlainText().count("Yes") == 1
+    engine.send(path(turn("model", 30, "", "No")) | {"after": 4})
+    qtbot.waitUntil(lambda: transcript.toPlainText().endswith("Egret  No"))
+    assert "Really" not in transcript.toPlainText()
