@@ -103,6 +103,7 @@ def plot(measured: dict[str, dict[str, float]], path: Path) -> None:
     try:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
+        from matplotlib.ticker import FuncFormatter, LogLocator
     except ImportError as missing:
         raise UserError("The picture needs matplotlib, which the extra `train` brings: run `sh app/environment.sh train`.") from missing
     figure = Figure(figsize=(7, 4.5), layout="constrained")
@@ -112,7 +113,9 @@ def plot(measured: dict[str, dict[str, float]], path: Path) -> None:
         if name != "activity":
             axes.plot(shares, [row[name] for row in measured.values()], marker="o", label=name.removesuffix(" ms"))
     axes.set(xscale="log", yscale="log", xlabel="units and inputs that fire, %", ylabel="processor time of a step, ms")
-    axes.set_xticks(shares, [f"{share:.3g}" for share in shares])
+    axes.set_xticks(shares, [f"{share:.0f}" for share in shares])
+    axes.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.minorticks_off()
     axes.grid(alpha=0.3)
     axes.set_title("A gesture step on the host, at batch 1", fontsize=10)

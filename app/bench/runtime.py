@@ -32,6 +32,8 @@ from pipeline.simulator import simulate
 
 Floats = npt.NDArray[np.float32]
 EGRET = "egret, int8, event-driven"
+BEGIN = 20
+"""Windows of the wave: before, the person stands."""
 NOTE = "one thread each, in turns; ratios are of processor time; a local first layer is written out dense for all but `convolutions`"
 
 
@@ -95,13 +97,13 @@ def _windows() -> "_Windows":
 
 
 class _Windows:
-    """The wave's windows over and over."""
+    """The wave's windows over and over, from the middle of the first stroke on."""
 
     def __init__(self, counts: npt.NDArray[np.uint16]) -> None:
         self._counts = counts
 
     def __iter__(self) -> Iterator[npt.NDArray[np.uint16]]:
-        return (self._counts[step % len(self._counts)] for step in count())
+        return (self._counts[step % len(self._counts)] for step in count(BEGIN))
 
     def heard(self, logits: Floats) -> None:
         """What is seen does not depend on the answers."""

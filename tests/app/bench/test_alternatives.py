@@ -10,6 +10,7 @@ import pytest
 from app.bench import activity, alternatives
 from app.bench.alternatives import Weights
 from app.bench.turns import Turns
+from app.cli import run_command
 from models import checkpoint
 from models.checkpoint import Metadata, Tensors
 from models.chip import integer
@@ -136,6 +137,11 @@ def test_time_against_activity_is_measured_and_drawn(tmp_path: Path) -> None:
     assert (tmp_path / "picture.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     with pytest.raises(UserError, match="could not be written"):
         activity.plot(measured, tmp_path / "absent" / "picture.png")
+
+
+def test_a_picture_is_of_the_one_benchmark_that_draws_it() -> None:
+    with pytest.raises(UserError, match="name that benchmark"):
+        run_command(["bench", "latency", "--plot", "time.png"])
 
 
 def test_turns_give_every_way_every_input_and_count_the_same_answers() -> None:
