@@ -63,7 +63,7 @@ class Decider:
         *,
         temperature: float = 1.0,
         threshold: float = 0.5,
-        min_events: float = 8.0,
+        min_events: float = 6.0,
         margin: float = 0.1,
     ) -> None:
         """`threshold` is a confidence, `margin` what the best class must have more than the second, and `min_events` the events per
