@@ -75,8 +75,9 @@ class Chat:
         """Of what follows, and of the order of messages."""
         self._asked = 0
         self._stopped = 0
-        """Prompts up to this number are not to be answered (any more)."""
-        self._waiting = 0
+        """What was asked for up to this number is stopped."""
+        self._line: dict[int, Wish] = {}
+        """Answers that were asked for and have not begun, by number."""
         self._writing: Writing | None = None
         self._told = telling.Told()
         self._queue: queue.SimpleQueue[Wish | None] = queue.SimpleQueue()
@@ -168,6 +169,8 @@ class Chat:
             self._stopped = self._asked
             if self._writing:
                 self._finish(self._writing, "stopped")
+            while self._line:
+                self._finish(Writing(self._line.pop(min(self._line))), "stopped")
 
     def newest(self) -> list[Message]:
         """The newest turns, the one that is being written included."""
@@ -181,9 +184,8 @@ class Chat:
 
     def _line_up(self, kind: str, prompt: Prompt) -> None:
         with self._lock:
-            if self._waiting >= MAX_WAITING:
-                raise UserError(f"{self._waiting} prompts wait for their answers already: wait for one, or press Stop.")
-            self._waiting += 1
+            if len(self._line) >= MAX_WAITING:
+                raise UserError(f"{len(self._line)} prompts wait for their answers already: wait for one, or press Stop.")
             self._put(kind, prompt)
 
     def _move(self, kind: str, prompt: Prompt = NOTHING, node: int | None = None, path: Path | None = None) -> None:
@@ -194,7 +196,10 @@ class Chat:
     def _put(self, kind: str, prompt: Prompt = NOTHING, node: int | None = None, path: Path | None = None) -> None:
         with self._lock:
             self._asked += 1
-            self._queue.put(Wish(kind, self._asked, prompt, node, path))
+            wish = Wish(kind, self._asked, prompt, node, path)
+            if wish.answers:
+                self._line[wish.number] = wish
+            self._queue.put(wish)
 
     # ---- in the chat's own thread ------------------------------------------------------------------------------------------------
 
@@ -202,7 +207,7 @@ class Chat:
         try:
             while (wish := self._queue.get()) is not None:
                 try:
-                    self._carry_out(wish)
+                    (self._answer if wish.answers else self._carry_out)(wish)
                 except UserError as error:
                     self._on_message({"type": "notice", "level": "error", "sentence": str(error)})
         except BaseException as error:
@@ -212,9 +217,6 @@ class Chat:
     def _carry_out(self, wish: Wish) -> None:
         conversation = self._conversation
         match wish.kind:
-            case "ask" | "proceed" | "regenerate" | "edit":
-                self._answer(wish)
-                return
             case "rewind":
                 conversation.memory.rewind(self._node(wish))
             case "switch":
@@ -254,21 +256,21 @@ class Chat:
     def _answer(self, wish: Wish) -> None:
         """Read what is to be read and write an answer, unless it was stopped before its turn came."""
         writing = Writing(wish)
-        with self._lock:
-            self._waiting -= wish.kind in ("ask", "proceed")
-            if wish.number <= self._stopped or (wish.asks and not wish.prompt.text.strip()):
-                self._finish(writing, "stopped")
-                return
         try:
+            if wish.number not in self._line:
+                return  # it was stopped, and that is told already
+            if wish.asks and not wish.prompt.text.strip():
+                raise UserError("There is nothing to answer: write something first.")
             banned = self._go(wish)
         except UserError:
-            self._finish(writing, "error")
+            with self._lock:
+                if self._line.pop(wish.number, None):
+                    self._finish(writing, "error")
             raise
         with self._lock:
             if wish.kind != "ask":
                 self._tell_path()
-            if wish.number <= self._stopped:
-                self._finish(writing, "stopped")
+            if not self._line.pop(wish.number, None):
                 return
             self._writing, self.seed = writing, writing.sampling.seed
             prompt = wish.prompt.text if wish.asks else None
@@ -358,10 +360,11 @@ class Chat:
         with self._lock:
             if writing.reason:
                 return
-            if self._beside and reason == "end":
-                self._beside.finish(writing.sampling, MAX_TOKENS)
+            beside = self._beside if writing is self._writing else None
+            if beside and reason == "end":
+                beside.finish(writing.sampling, MAX_TOKENS)
             writing.reason, writing.seconds = reason, time.monotonic() - writing.begun
-            self._on_message(writing.done() | {"host": self._beside.describe() if self._beside else None})
+            self._on_message(writing.done() | {"host": beside.describe() if beside else None})
 
     def _end(self, writing: Writing) -> None:
         """Keep how the answer came about, and tell where the conversation stands now."""

@@ -36,6 +36,11 @@ class Wish:
     path: Path | None = None
 
     @property
+    def answers(self) -> bool:
+        """Whether an answer is to be written."""
+        return self.kind in ("ask", "edit", "proceed", "regenerate")
+
+    @property
     def asks(self) -> bool:
         """Whether there is a visitor's turn to read."""
         return self.kind in ("ask", "edit")
