@@ -1,10 +1,12 @@
 """Random programs, and the arithmetic of models/chip/program.py once more: plain, slow, written from its docstring alone."""
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from models.chip import integer
 from models.chip.program import (
     FEATURES,
     SIGMOID,
@@ -145,3 +147,35 @@ def inputs(program: Program, seed: int, steps: int, mean: float = 0.2) -> list[A
     windows[rng.random(steps) < 0.1] = 0
     windows[rng.random(steps) < 0.1] = 65535
     return list(windows)
+
+
+def on_host(program: Program) -> Any:
+    """The host's network."""
+    return integer.GestureNetwork(program) if program.kind == "gesture" else integer.LanguageNetwork(program)
+
+
+def same(mine: Any, theirs: Any, path: str = "") -> None:
+    """Two dataclasses of arrays hold the same bits."""
+    if isinstance(mine, np.ndarray):
+        assert mine.dtype == theirs.dtype, path
+        np.testing.assert_array_equal(mine, theirs, path)
+    elif isinstance(mine, tuple):
+        assert len(mine) == len(theirs)
+        for index, (a, b) in enumerate(zip(mine, theirs, strict=True)):
+            same(a, b, f"{path}[{index}]")
+    else:
+        for field in dataclasses.fields(mine):
+            same(getattr(mine, field.name), getattr(theirs, field.name), f"{path}.{field.name}")
+
+
+def continues(whole: Any, cut: Any, program: Program, seed: int, steps: int) -> None:
+    """`cut`, whose state is saved, disturbed and put back at every step, stays what `whole` is that just goes on; both are new."""
+    saved = cut.state
+    for given in inputs(program, seed, steps):
+        straight = whole.step(given)
+        cut.step(inputs(program, seed + 1, 1)[0])
+        cut.reset()
+        cut.state = saved
+        np.testing.assert_array_equal(cut.step(given), straight)
+        saved = cut.state
+    same(whole.state, saved)

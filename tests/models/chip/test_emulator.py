@@ -24,7 +24,8 @@ from models.chip.layout import CODE_BYTES, Counter, Region, Role
 from models.chip.plan import Plan
 from models.chip.program import MAX_EVENT, Program
 from tests.models.chip import programs
-from tests.models.chip.test_integer import extreme_state, same
+from tests.models.chip.programs import on_host, same
+from tests.models.chip.test_integer import extreme_state
 
 seeds = st.integers(0, 2**32)
 kinds = st.sampled_from(["gesture", "language"])
@@ -39,10 +40,6 @@ def placed(program: Program, room: int = 67_000, **how: Any) -> Plan:
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(placement, "REGION_BYTES", room)
         return placement.place([program], firmware.image(), **how)
-
-
-def on_host(program: Program) -> Any:
-    return integer.GestureNetwork(program) if program.kind == "gesture" else integer.LanguageNetwork(program)
 
 
 def on_chip(plan: Plan) -> Any:
@@ -82,16 +79,7 @@ def test_a_step_from_the_ends_of_every_range_is_the_hosts(seed: int, kind: str, 
 def test_a_saved_state_continues_bit_for_bit(seed: int, kind: str, hidden: list[int], steps: int) -> None:
     program = programs.program(seed, kind, hidden)
     plan = placed(program, 5_000)
-    whole, cut = on_chip(plan), on_chip(plan)
-    saved = cut.state
-    for given_ in programs.inputs(program, seed, steps):
-        straight = whole.step(given_)
-        cut.step(programs.inputs(program, seed + 1, 1)[0])
-        cut.reset()
-        cut.state = saved
-        np.testing.assert_array_equal(cut.step(given_), straight)
-        saved = cut.state
-    same(whole.state, saved)
+    programs.continues(on_chip(plan), on_chip(plan), program, seed, steps)
 
 
 @settings(max_examples=10)

@@ -13,6 +13,7 @@ from models.chip import integer
 from models.chip.integer import GestureNetwork, LanguageNetwork, Network
 from models.chip.program import MAX_EVENT, MAX_STATE, Layer, Program, Signals, State
 from tests.models.chip import programs
+from tests.models.chip.programs import on_host, same
 
 seeds = st.integers(0, 2**32)
 kinds = st.sampled_from(["gesture", "language"])
@@ -21,24 +22,6 @@ densities = st.sampled_from([0.01, 0.1, 0.5, 1.0])
 weights = st.sampled_from([1, 40, 127])
 gains = st.sampled_from([1.0, 10.0, 100.0, 10_000.0])
 thresholds = st.sampled_from([0.0, 0.1, 1.0])
-
-
-def network(program: Program) -> Any:
-    return GestureNetwork(program) if program.kind == "gesture" else LanguageNetwork(program)
-
-
-def same(mine: Any, theirs: Any, path: str = "") -> None:
-    """Two dataclasses of arrays hold the same bits."""
-    if isinstance(mine, np.ndarray):
-        assert mine.dtype == theirs.dtype, path
-        np.testing.assert_array_equal(mine, theirs, path)
-    elif isinstance(mine, tuple):
-        assert len(mine) == len(theirs)
-        for index, (a, b) in enumerate(zip(mine, theirs, strict=True)):
-            same(a, b, f"{path}[{index}]")
-    else:
-        for field in dataclasses.fields(mine):
-            same(getattr(mine, field.name), getattr(theirs, field.name), f"{path}.{field.name}")
 
 
 def extreme_state(program: Program, seed: int) -> State:
@@ -55,7 +38,7 @@ def test_every_signal_of_every_step_is_the_arithmetics(
     seed: int, kind: str, hidden: list[int], density: float, largest: int, gain: float, theta: float
 ) -> None:
     program = programs.program(seed, kind, hidden, density=density, largest=largest, gain=gain, theta=theta)
-    mine, state = network(program), programs.start(program)
+    mine, state = on_host(program), programs.start(program)
     for given_ in programs.inputs(program, seed, 6):
         logits = mine.step(given_)
         signals, state = programs.step(program, state, given_)
@@ -69,7 +52,7 @@ def test_every_signal_of_every_step_is_the_arithmetics(
 @given(seeds, kinds, sizes, weights)
 def test_a_step_from_the_ends_of_every_range_is_the_arithmetics(seed: int, kind: str, hidden: list[int], largest: int) -> None:
     program = programs.program(seed, kind, hidden, density=1.0, largest=largest, gain=1000.0)
-    mine, state = network(program), extreme_state(program, seed)
+    mine, state = on_host(program), extreme_state(program, seed)
     mine.state = state
     for given_ in programs.inputs(program, seed, 3, mean=3.0):
         mine.step(given_)
@@ -80,16 +63,7 @@ def test_a_step_from_the_ends_of_every_range_is_the_arithmetics(seed: int, kind:
 @given(seeds, kinds, sizes, st.integers(1, 8))
 def test_a_saved_state_continues_bit_for_bit(seed: int, kind: str, hidden: list[int], steps: int) -> None:
     program = programs.program(seed, kind, hidden)
-    whole, cut = network(program), network(program)
-    saved = cut.state
-    for given_ in programs.inputs(program, seed, steps):
-        straight = whole.step(given_)
-        cut.step(programs.inputs(program, seed + 1, 1)[0])
-        cut.reset()
-        cut.state = saved
-        np.testing.assert_array_equal(cut.step(given_), straight)
-        saved = cut.state
-    same(whole.state, saved)
+    programs.continues(on_host(program), on_host(program), program, seed, steps)
 
 
 @given(seeds, densities, st.integers(1, 40), st.integers(1, 200), st.sampled_from([0.0, 0.1, 1.0]))
@@ -119,7 +93,7 @@ def test_a_matrix_of_few_stretches_is_kept_as_stretches_and_one_of_many_weights_
 @pytest.mark.parametrize("kind", ["gesture", "language"])
 def test_operations_are_the_synapses_of_rows_that_events_fetch(kind: str) -> None:
     program = programs.program(3, kind, [32, 16], density=0.3)
-    mine, state, expected = network(program), programs.start(program), 0
+    mine, state, expected = on_host(program), programs.start(program), 0
     for given_ in programs.inputs(program, 3, 10):
         before = state
         signals, state = programs.step(program, state, given_)
@@ -134,7 +108,7 @@ def test_operations_are_the_synapses_of_rows_that_events_fetch(kind: str) -> Non
 def test_without_events_nothing_is_fetched() -> None:
     program = programs.program(1, "gesture", [8, 4])
     silent = [dataclasses.replace(layer, b=np.zeros_like(layer.b), d=np.zeros_like(layer.d)) for layer in program.layers]
-    mine = network(dataclasses.replace(program, layers=tuple(silent)))
+    mine = on_host(dataclasses.replace(program, layers=tuple(silent)))
     logits = mine.step(np.zeros(60, np.uint16))
     assert (mine.activity, mine.operations) == ((0.0, 0.0), 0)
     np.testing.assert_array_equal(logits, program.readout.b / np.float32(2**16))
@@ -143,7 +117,7 @@ def test_without_events_nothing_is_fetched() -> None:
 def test_where_every_unit_fires_every_synapse_is_fetched() -> None:
     program = programs.program(1, "gesture", [8, 4], density=1.0)
     layers = tuple(_eager(layer) for layer in program.layers)
-    mine = network(dataclasses.replace(program, layers=layers))
+    mine = on_host(dataclasses.replace(program, layers=layers))
     everything = np.full(60, 65535, np.uint16)
     mine.step(everything)
     assert mine.activity == (1.0, 1.0)
@@ -185,7 +159,7 @@ def test_the_table_of_a_wide_embedding_is_exact() -> None:
 
 
 def test_a_state_taken_out_is_a_copy() -> None:
-    mine = network(programs.program(1, "language", [16, 16], outputs=20))
+    mine = on_host(programs.program(1, "language", [16, 16], outputs=20))
     mine.step(3)
     saved = mine.state
     kept = saved.h[0].copy()
@@ -198,7 +172,7 @@ def test_a_state_taken_out_is_a_copy() -> None:
 
 def test_after_a_reset_a_network_is_as_new() -> None:
     program = programs.program(1, "gesture", [16, 16])
-    used, fresh = network(program), network(program)
+    used, fresh = on_host(program), on_host(program)
     first, second = programs.inputs(program, 4, 2)
     used.step(first)
     used.reset()
@@ -228,7 +202,7 @@ def test_a_network_goes_on_with_more_or_fewer_classes(classes: int) -> None:
 
 
 def test_a_state_of_another_network_is_refused() -> None:
-    mine = network(programs.program(1, "language", [16, 16]))
+    mine = on_host(programs.program(1, "language", [16, 16]))
     for kind, hidden in (("language", [8, 16]), ("language", [16]), ("gesture", [16, 16])):
         with pytest.raises(ValueError, match="other sizes"):
             mine.state = programs.start(programs.program(1, kind, hidden))
@@ -242,12 +216,12 @@ def test_a_state_that_no_step_can_leave_is_refused(field: str, value: int) -> No
     part = getattr(state, field)
     (part if field == "o" else part[0])[1] = value
     with pytest.raises(ValueError, match="no step"):
-        network(program).state = state
+        on_host(program).state = state
 
 
 @pytest.mark.parametrize("token", [-1, 20, 10**12])
 def test_a_token_outside_the_vocabulary_is_refused(token: int) -> None:
-    mine = network(programs.program(1, "language", [16], outputs=20))
+    mine = on_host(programs.program(1, "language", [16], outputs=20))
     with pytest.raises(ValueError, match="vocabulary of 20"):
         mine.step(token)
     assert mine.steps == 0
@@ -256,12 +230,12 @@ def test_a_token_outside_the_vocabulary_is_refused(token: int) -> None:
 @pytest.mark.parametrize("counts", [np.zeros((2, 16, 16), np.uint16), np.zeros(60, np.float32)])
 def test_counts_of_another_shape_are_refused(counts: Any) -> None:
     with pytest.raises(ValueError, match="60 numbers of uint16"):
-        network(programs.program(1, "gesture", [16])).step(counts)
+        on_host(programs.program(1, "gesture", [16])).step(counts)
 
 
 def test_networks_of_any_size_run_on_kernels_compiled_once() -> None:
     for program in (programs.program(1, "gesture", [1]), programs.program(1, "language", [3, 1]), programs.program(1, "gesture", [64])):
-        mine: Network = network(program)
+        mine: Network = on_host(program)
         frozen = programs.inputs(program, 1, 1)[0]
         if isinstance(frozen, np.ndarray):
             frozen.flags.writeable = False
@@ -283,7 +257,7 @@ def test_two_networks_in_two_threads_do_as_alone() -> None:
     works = [programs.program(1, "gesture", [64, 32]), programs.program(2, "language", [64, 32])]
 
     def run(program: Program) -> Signals:
-        mine = network(program)
+        mine = on_host(program)
         for given_ in programs.inputs(program, 1, 500):
             mine.step(given_)
         return mine.signals

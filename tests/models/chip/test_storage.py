@@ -17,7 +17,7 @@ from models.chip import storage
 from models.chip.program import Program
 from pipeline.errors import UserError
 from tests.models.chip import programs
-from tests.models.chip.test_integer import same
+from tests.models.chip.programs import same
 
 GESTURE = {"inputs": 60, "hidden": [9, 4], "window_us": 25_000, "leak": 0.9, "temperature": 1.0, "threshold": 0.5}
 LANGUAGE = {"vocabulary": 5, "embedding": 4, "hidden": [9, 4], "tokenizer": "language.tokenizer.json"}
