@@ -35,7 +35,9 @@ MAX_DIMENSIONS = 8
 MAX_SIZE = 1 << 40
 """Of one dimension; keeps products of sizes small."""
 SIGNATURE = b"PK\x03\x04"
-PICKLE = b"\x80"
+LEGACY = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")
+"""How a file begins that torch wrote before its version 1.6: its magic number, 0x1950a86a20f9469cfc6c, pickled. The first byte alone
+would not do: it is also that of a safetensors file whose header has, say, 128 bytes."""
 _DAMAGED = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 """What a pickle that no torch has written may cause."""
 
@@ -66,10 +68,15 @@ class _Name(NamedTuple):
 
 
 def is_archive(path: Path) -> bool:
-    """True for a file that torch wrote, old or new, or for any other ZIP archive or pickle: none of them is one of Egret's own."""
+    """True for a file that torch wrote, old or new, or for any other ZIP archive: none of them is one of Egret's own.
+
+    What is no ordinary file is none; a pipe is not even opened, which would wait for somebody to write.
+    """
     try:
+        if not path.is_file():
+            return False
         with path.open("rb") as file:
-            return file.read(4).startswith((SIGNATURE, PICKLE))
+            return file.read(len(LEGACY)).startswith((SIGNATURE, LEGACY))
     except OSError:
         return False
 
@@ -82,7 +89,7 @@ class Archive:
 
     def __init__(self, path: Path) -> None:
         with path.open("rb") as file:
-            if file.read(1) == PICKLE:
+            if file.read(len(LEGACY)) == LEGACY:
                 raise ValueError("torch wrote it before its version 1.6; load and save it once with a torch of today")
         try:
             self._zip = zipfile.ZipFile(path)

@@ -1,6 +1,7 @@
 """Promises of reading what torch wrote: every number as torch has it, nothing run, and for anything else a reason instead of a crash."""
 
 import io
+import os
 import pickle
 import tracemalloc
 import zipfile
@@ -12,6 +13,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.numpy import save
 from torch import nn
 
 from models.foreign import archive
@@ -188,6 +190,24 @@ def test_files_of_other_kinds_are_told_from_checkpoints(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no ZIP archive"):
         Archive(text)
     assert is_archive(old) and is_archive(other) and not is_archive(text) and not is_archive(tmp_path)
+
+
+@pytest.mark.parametrize("length", [128, 384, 640])
+def test_weights_of_our_own_are_no_checkpoint_of_others_however_long_their_header_is(length: int, tmp_path: Path) -> None:
+    tensors = {"weight": np.ones(2, np.float32)}
+    empty = int.from_bytes(save(tensors, {"egret": ""})[:8], "little")
+    contents = save(tensors, {"egret": "x" * (length - empty)})
+    assert int.from_bytes(contents[:8], "little") == length and contents[0] == 0x80  # as a pickle begins
+    (tmp_path / "own.safetensors").write_bytes(contents)
+    assert not is_archive(tmp_path / "own.safetensors")
+
+
+def test_a_pipe_is_no_checkpoint_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    writer = os.open(tmp_path / "pipe", os.O_RDWR)
+    os.write(writer, archive.SIGNATURE)
+    assert not is_archive(tmp_path / "pipe")
+    os.close(writer)
 
 
 def test_numbers_in_the_other_order_of_bytes_and_of_other_kinds_are_refused(tmp_path: Path) -> None:
