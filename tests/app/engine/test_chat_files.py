@@ -1,0 +1,61 @@
+"""A conversation goes into a file and comes back out of it; a file that is none costs a sentence."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.app.engine.talks import Talk, prompt
+
+
+def test_an_exported_conversation_can_be_taken_up_with_its_branches(talk: Callable[..., Talk], tmp_path: Path) -> None:
+    one, two = talk(), talk()
+    for text in ("hello", "what"):
+        one.chat.ask(prompt(text))
+    one.settle()
+    one.chat.regenerate(prompt(seed=9))
+    one.chat.export(tmp_path / "said.json")
+    one.chat.export(tmp_path / "said.txt")
+    before = one.settle()
+    two.chat.load(tmp_path / "said.json")
+    after = two.settle()
+    assert two.texts() == one.texts()
+    assert after["kept"] == before["kept"]
+    assert [len(turn["versions"]) for turn in after["turns"]] == [len(turn["versions"]) for turn in before["turns"]]
+    plain = (tmp_path / "said.txt").read_text()
+    assert plain.splitlines() == [f"{'You' if role == 'user' else 'Egret'}: {text.strip()}" for role, text in one.texts()]
+    for chat in (one, two):
+        chat.chat.proceed(prompt(seed=5))
+    assert one.texts() == two.texts()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda said: "no JSON",
+        lambda said: "[" * 100_000,
+        lambda said: said | {"type": "other"},
+        lambda said: said | {"model": {"name": "other", "hash": "2"}},
+        lambda said: said | {"tree": said["tree"] | {"head": 10_000}},
+        lambda said: said | {"tree": said["tree"] | {"nodes": [[1, 0, 10**9, "user", True, None]]}},
+        lambda said: said | {"tree": said["tree"] | {"nodes": [[1, 7, 4, "user", True, None]]}},
+        lambda said: said | {"tree": said["tree"] | {"nodes": [[1, 0, 4]]}},
+        lambda said: said | {"tree": said["tree"] | {"nodes": [[1, 0, 4, "user", True, {"reason": 1}]]}},
+        lambda said: said | {"tree": said["tree"] | {"nodes": [[1, 0, [4], [], True, None]]}},
+        lambda said: {key: value for key, value in said.items() if key != "tree"},
+    ],
+)
+def test_a_file_that_is_no_conversation_is_refused_and_the_present_one_kept(
+    talk: Callable[..., Talk], tmp_path: Path, damage: Callable[[Any], Any]
+) -> None:
+    one = talk()
+    one.chat.ask(prompt("hello"))
+    one.chat.export(tmp_path / "said.json")
+    before = one.texts()
+    damaged = damage(json.loads((tmp_path / "said.json").read_text()))
+    (tmp_path / "damaged.json").write_text(damaged if isinstance(damaged, str) else json.dumps(damaged))
+    one.chat.load(tmp_path / "damaged.json")
+    assert "no conversation that can be taken up" in one.until("notice")["sentence"]
+    assert one.texts() == before
