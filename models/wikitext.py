@@ -12,6 +12,7 @@ standard.
 import gzip
 import io
 import tarfile
+import zlib
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
@@ -50,9 +51,12 @@ def words(text: str) -> int:
 
 
 def limited(path: Path) -> bytes:
-    """The contents of `path`, unpacked; ValueError if that is larger than anything one would read."""
-    with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
-        contents = file.read(MAX_BYTES + 1)
+    """The contents of `path`, unpacked. ValueError if that is damaged or larger than anything one would read; EOFError if it is cut off."""
+    try:
+        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as file:
+            contents = file.read(MAX_BYTES + 1)
+    except zlib.error as error:
+        raise ValueError(f"it is damaged: {error}") from None
     if len(contents) > MAX_BYTES:
         raise ValueError(f"it is larger than {MAX_BYTES >> 20} MB")
     return contents
@@ -61,13 +65,16 @@ def limited(path: Path) -> bytes:
 def _unpacked(archive: Path, part: str) -> tuple[bytes, bytes]:
     """The ids and their names, from wherever in `archive` they lie."""
     found: dict[str, bytes] = {}
-    with tarfile.open(archive, "r:gz") as members:
-        for member in members:
-            name = Path(member.name).name
-            if name in (part, NAMES) and (file := members.extractfile(member)):
-                if member.size > MAX_BYTES:
-                    raise ValueError(f"{name} is larger than {MAX_BYTES >> 20} MB")
-                found[name] = file.read()
+    try:
+        with tarfile.open(archive, "r:gz") as members:
+            for member in members:
+                name = Path(member.name).name
+                if name in (part, NAMES) and member.isfile() and (file := members.extractfile(member)):
+                    if member.size > MAX_BYTES:
+                        raise ValueError(f"{name} is larger than {MAX_BYTES >> 20} MB")
+                    found[name] = file.read()
+    except zlib.error as error:
+        raise ValueError(f"it is damaged: {error}") from None
     if missing := {part, NAMES} - found.keys():
         raise ValueError(f"it holds no {' and no '.join(sorted(missing))}")
     return found[part], found[NAMES]

@@ -8,7 +8,6 @@ pairs of the latter become conversations of two turns. They are few, so each epo
 on.
 """
 
-import gzip
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,9 +123,8 @@ def read(folder: Path) -> Corpus:
 
 def _dialogues(path: Path) -> list[list[str]]:
     try:
-        with gzip.open(path, "rt", encoding="utf-8") as file:
-            found = list(conversations(file.read()))
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        found = list(conversations(wikitext.limited(path).decode("utf-8")))
+    except (OSError, EOFError, ValueError) as error:
         raise UserError(f"The dialogues {path} cannot be read ({error}); point --data at a folder with sgd-dialogues/.") from error
     if not found:
         raise UserError(f"There are no dialogues in {path}; it should hold lines of user: and bot: turns.")

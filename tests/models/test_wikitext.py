@@ -1,5 +1,7 @@
 """Promises of WikiText-2's reader and of the vocabulary made for it: every word is counted, and every text comes back."""
 
+import gzip
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +11,7 @@ from hypothesis import strategies as st
 
 from models import wikitext
 from models.tokenizer import MARKERS, Tokenizer
+from tests.models.damage import flipped
 
 LINES = [" The <unk> wore a 3 @.@ 5 @-@ inch hat , he said .\n", " = Hats =\n", "\n", " The hat was red .\n"]
 KNOWN = ["<eos>", "=", "Hats", "<unk>", "3", "@.@", "5"]
@@ -59,3 +62,49 @@ def test_a_folder_without_the_corpus_is_none(tmp_path: Path) -> None:
     assert not wikitext.is_here(tmp_path)
     with pytest.raises(OSError, match="No such file"):
         wikitext.read(tmp_path, wikitext.TEST)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """A corpus as ids that do not compress well, so that most of its archive's bytes are theirs."""
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    np.save(folder / wikitext.TEST, np.random.default_rng(0).integers(0, len(KNOWN), 2000))
+    (folder / wikitext.NAMES).write_text("\n".join(KNOWN) + "\n")
+    return folder
+
+
+def test_a_damaged_archive_gives_a_reason_or_a_text(corpus: Path) -> None:
+    packed = corpus.with_suffix(".tar.gz")
+    with tarfile.open(packed, "w:gz") as archive:
+        archive.add(corpus, "corpus")
+    reasons = set()
+    for damaged in flipped(packed, 3):
+        try:
+            wikitext.read(damaged, wikitext.TEST)
+        except (OSError, EOFError, tarfile.TarError, ValueError) as error:
+            reasons.add(str(error)[:13])
+    assert "it is damaged" in reasons
+
+
+def test_a_damaged_compressed_text_gives_a_reason_or_a_text(corpus: Path) -> None:
+    packed = corpus.with_suffix(".gz")
+    packed.write_bytes(gzip.compress((corpus / wikitext.TEST).read_bytes(), mtime=0))
+    reasons = set()
+    for damaged in flipped(packed, 3):
+        try:
+            wikitext.limited(damaged)
+        except (OSError, EOFError, ValueError) as error:
+            reasons.add(str(error)[:13])
+    assert "it is damaged" in reasons
+
+
+def test_a_link_in_an_archive_is_not_followed(corpus: Path) -> None:
+    packed = corpus.with_suffix(".tar.gz")
+    with tarfile.open(packed, "w:gz") as archive:
+        archive.add(corpus / wikitext.NAMES, wikitext.NAMES)
+        link = tarfile.TarInfo(wikitext.TEST)
+        link.type, link.linkname = tarfile.SYMTYPE, "nowhere"
+        archive.addfile(link)
+    with pytest.raises(ValueError, match=r"it holds no test\.npy"):
+        wikitext.read(packed, wikitext.TEST)

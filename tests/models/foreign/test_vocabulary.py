@@ -14,6 +14,7 @@ from models import wikitext
 from models.foreign import vocabulary
 from models.foreign.vocabulary import Characters, Pieces, Vocabulary, Words
 from models.tokenizer import Tokenizer
+from tests.models.damage import flipped
 
 WORDS = ["the", "The", "cat", ",", "<unk>", "sat", "@-@", "on", "12", "é", "鳥"]
 lines = st.lists(st.lists(st.sampled_from(WORDS), max_size=8), min_size=1, max_size=6)
@@ -60,6 +61,21 @@ def test_a_corpus_as_ids_and_as_text_give_the_same_words(tmp_path: Path) -> None
     parts = {wikitext.TRAIN: [7, 3, 0], wikitext.VALIDATE: [5, 7, 0], wikitext.TEST: [2, 0]}
     ids = Words.read(as_ids(tmp_path / "ids", parts, "<eos>\nunused\nd\na\nunused\nc\nunused\nb\n"))
     assert ids.decode(range(len(ids))) == text.decode(range(len(text)))
+
+
+def test_a_damaged_archive_of_a_corpus_gives_a_reason(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    parts = {part: random.integers(0, 8, 500).tolist() for part in (wikitext.TRAIN, wikitext.VALIDATE, wikitext.TEST)}
+    as_ids(tmp_path / "ids", parts, "<eos>\na\nb\nc\nd\ne\nf\ng\n")
+    with tarfile.open(tmp_path / "ids.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "ids", "ids")
+    reasons = set()
+    for damaged in flipped(tmp_path / "ids.tar.gz", 7):
+        try:
+            vocabulary.read(damaged)
+        except (OSError, ValueError) as error:
+            reasons.add(str(error)[:13])
+    assert "it is damaged" in reasons
 
 
 @given(lines, lines)

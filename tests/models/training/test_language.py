@@ -1,10 +1,13 @@
 """Promises of the language model's training: it learns, it can be killed, and what it writes can be used."""
 
 import argparse
+import contextlib
 import gzip
+import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +27,7 @@ from models.training.language import train
 from models.training.perplexity import perplexity
 from models.training.reader import Recipe
 from pipeline.errors import USAGE, UserError
+from tests.models.damage import flipped
 
 CITIES = ("San Jose", "Oakland", "Paris", "Berlin", "Dresden", "London")
 SMALL = Recipe(
@@ -93,6 +97,23 @@ def test_a_few_steps_lower_the_loss_and_the_file_says_how_it_was_made(text: Path
     assert len((tmp_path / "run" / "log.csv").read_text().splitlines()) == 1 + 120 // 40
     plot.curves(tmp_path / "run", tmp_path / "curves.png")
     assert (tmp_path / "curves.png").stat().st_size > 1000
+
+
+def test_damaged_dialogues_and_articles_are_refused_with_a_sentence(text: Path, articles: Path, tmp_path: Path) -> None:
+    shutil.copytree(text, tmp_path / "text")
+    packed = tmp_path / "articles.tar.gz"
+    with tarfile.open(packed, "w:gz") as archive:
+        archive.add(articles, "articles")
+    sentences = []
+    for damaged in flipped(tmp_path / "text" / "sgd-dialogues" / "sgd_train.txt.gz", 7):
+        with contextlib.suppress(UserError):
+            corpus.read(damaged.parents[1])
+    for damaged in flipped(packed, 23):
+        try:
+            corpus.material(damaged, tmp_path / "tokenizer.json", 300)
+        except UserError as error:
+            sentences.append(str(error))
+    assert any("it is damaged" in sentence for sentence in sentences)
 
 
 def test_articles_are_learnt_from_the_training_text_pruned_and_as_good_in_integers(
