@@ -19,15 +19,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import app
 from app.engine import export, telling
 from app.engine.beside import Beside
-from app.engine.models import Models
 from app.engine.wishes import FIGURES, NOTHING, Prompt, Wish, Writing
 from app.protocol import Message
 from models.chip.failover import Watched
-from models.chip.integer import LanguageNetwork
-from models.chip.runtime import Runtime
 from models.conversation import Conversation
 from models.inference import Network, Text
 from models.memory import MODEL, Answer, Node
@@ -375,25 +371,3 @@ class Chat:
                 head.answer = Answer(writing.reason, writing.sampling.seed, *figures)
             self._writing = None
             self._tell_path()
-
-
-def on_runtime(
-    runtime: Runtime,
-    models: Models,
-    on_message: Callable[[Message], None],
-    on_crash: Callable[[BaseException], None],
-    pace_s: float = 0.0,
-) -> Chat:
-    """A chat with the language model of `models` where `runtime` runs it. UserError where its tokenizer cannot be used."""
-    network = runtime.language
-    chip = isinstance(network, Watched)
-    return Chat(
-        network,
-        models.tokenizer(),
-        on_message,
-        on_crash,
-        pace_s=pace_s,
-        host=(lambda: LanguageNetwork(network.program)) if chip else None,
-        energy=runtime.token_uj,
-        about={"version": app.__version__, "model": models.language_id},
-    )

@@ -22,7 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.engine import chat, commands, heads, session, snapshot, surface
+from app.engine import commands, heads, partner, session, snapshot, surface
 from app.engine.chat import Chat
 from app.engine.gestures import GestureControl
 from app.engine.models import Models
@@ -149,7 +149,7 @@ class Engine:
         self.chat: Chat | None = None
         self.gestures: GestureControl | None = None
         if self.settings.chat:
-            self.chat = chat.on_runtime(self.runtime, self.models, self.publish, self._crashed, TOKEN_S)
+            self.chat = partner.on_runtime(self.runtime, self.models, self.publish, self._crashed, TOKEN_S)
             self.gestures = GestureControl(self.chat, self._orders.put, self.notice)
         self.teaching = Teaching(self, self._server.publish, self._crashed)
 

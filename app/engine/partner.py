@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import app
-from app.engine.chat import Chat, on_runtime
+from app.engine.chat import Chat
 from app.engine.models import Models
 from app.protocol import Message
+from models.chip.failover import Watched
+from models.chip.integer import LanguageNetwork
 from models.chip.runtime import Runtime
 from pipeline.errors import USAGE, UserError
 
@@ -55,6 +57,22 @@ def opens_as_foreign(weights: Path | None, vocabulary: Path | None, backend: str
     if vocabulary is not None and not is_foreign:
         raise UserError("Egret's own weights name their vocabulary themselves: leave out --vocabulary.", USAGE)
     return is_foreign
+
+
+def on_runtime(runtime: Runtime, models: Models, on_message: OnMessage, on_crash: OnCrash, pace_s: float = 0.0) -> Chat:
+    """A chat with the language model of `models` where `runtime` runs it. UserError where its tokenizer cannot be used."""
+    network = runtime.language
+    chip = isinstance(network, Watched)
+    return Chat(
+        network,
+        models.tokenizer(),
+        on_message,
+        on_crash,
+        pace_s=pace_s,
+        host=(lambda: LanguageNetwork(network.program)) if chip else None,
+        energy=runtime.token_uj,
+        about={"version": app.__version__, "model": models.language_id},
+    )
 
 
 def own(models: Models, runtime: Runtime) -> Partner:
