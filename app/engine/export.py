@@ -4,6 +4,7 @@ The JSON holds tokens and no states: a state follows from the tokens before it, 
 fraction of a millisecond each. It is so small, and good on every machine, but for the very same model only.
 """
 
+import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -23,12 +24,20 @@ def save(conversation: Conversation, path: Path, about: Message) -> None:
     """Write the conversation to `path`, at once or not at all. UserError where that cannot be done."""
     memory = conversation.memory
     text = json.dumps(whole(memory, about), ensure_ascii=False, indent=1) if path.suffix.lower() == ".json" else plain(memory)
-    scratch = path.with_name(path.name + ".part")
+    scratch: Path | None = None
     try:
+        scratch = path.with_name(path.name + ".part")
         scratch.write_text(text + "\n", "utf-8")
         scratch.replace(path)
-    except OSError as error:
-        raise UserError(f"The conversation cannot be saved in {path} ({error.strerror}): choose another file.") from None
+    except (OSError, ValueError) as error:  # ValueError: a path without a name, or with a NUL in it
+        if scratch is not None:
+            with contextlib.suppress(OSError, ValueError):
+                scratch.unlink()
+        raise UserError(f"The conversation cannot be saved in {path} ({_why(error)}): choose another file.") from None
+
+
+def _why(error: OSError | ValueError) -> str:
+    return (error.strerror if isinstance(error, OSError) else "") or "that is no name of a file"
 
 
 def plain(memory: Memory) -> str:
@@ -65,9 +74,13 @@ def load(conversation: Conversation, path: Path, about: Message, stopped: Callab
     model; the present one is kept then."""
     again = "choose a JSON file that Egret exported with this model"
     try:
-        if path.stat().st_size > MAX_BYTES:
+        if path.exists() and not path.is_file():  # a device or a pipe has no end
+            raise ValueError("it is no file")
+        with path.open("rb") as file:
+            read = file.read(MAX_BYTES + 1)
+        if len(read) > MAX_BYTES:
             raise ValueError("it is far too large")
-        contents = json.loads(path.read_text("utf-8"))
+        contents = json.loads(read)
         rows, root, head = _checked(conversation, contents, about)
     except OSError as error:
         raise UserError(f"The conversation {path} cannot be read ({error.strerror}): {again}.") from None

@@ -1,6 +1,7 @@
 """A conversation goes into a file and comes back out of it; a file that is none costs a sentence."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,3 +60,26 @@ def test_a_file_that_is_no_conversation_is_refused_and_the_present_one_kept(
     one.chat.load(tmp_path / "damaged.json")
     assert "no conversation that can be taken up" in one.until("notice")["sentence"]
     assert one.texts() == before
+
+
+@pytest.mark.parametrize("path", ["/", ".", "", "a\0b.json", "there"])
+def test_a_place_where_nothing_can_be_saved_is_one_notice_and_leaves_nothing_behind(
+    talk: Callable[..., Talk], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "there").mkdir()
+    one = talk()
+    one.chat.export(Path(path))
+    assert "cannot be saved" in one.until("notice")["sentence"]
+    one.chat.ask(prompt("hello"))
+    assert [role for role, _ in one.texts()] == ["user", "model"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["there"]
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "folder", "nothing", "nul"])
+def test_what_is_not_a_file_is_neither_waited_for_nor_read_without_end(talk: Callable[..., Talk], tmp_path: Path, kind: str) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    places = {"device": Path("/dev/zero"), "folder": tmp_path, "nul": Path("a\0b")}
+    one = talk()
+    one.chat.load(places.get(kind, tmp_path / kind))
+    assert one.until("notice")["level"] == "error"
