@@ -42,8 +42,6 @@ from pipeline.errors import UserError
 
 SLOW_CLOCK_HZ = 150_000_000
 """The PEs' clock at 0.5 V; at 0.8 V it is twice that."""
-MAX_SOURCES = RECEIVE_CAPACITY // 2
-"""Sources a PE can listen to: the firmware notes the events of dense rows behind those it received."""
 BYTES_OF_UNITS = 4_000
 """About what is not weights on a PE full of synapses."""
 TICK_GRID_US = 250.0
@@ -186,10 +184,16 @@ def _keys(programs: list[Program]) -> Keys:
 
 
 def _check_fan_in(pieces: Pieces) -> None:
+    """UserError unless every PE has room for the events of all its sources, and behind them for those of a projection with dense rows.
+
+    The firmware notes the events of one dense projection at a time there (firmware/synapses.c).
+    """
     for _, piece in pieces:
         sources = sum(packed.sources for _, packed in piece.projections)
-        if sources > MAX_SOURCES and piece.role != Role.EMBEDDING:
-            raise UserError(f"{_stage_name(piece)} listens to {sources:,} sources, and a PE can receive {MAX_SOURCES:,} events a step.")
+        noted = max((packed.sources for _, packed in piece.projections if packed.columns), default=0)
+        if sources + noted > RECEIVE_CAPACITY and piece.role != Role.EMBEDDING:
+            most = RECEIVE_CAPACITY - noted
+            raise UserError(f"{_stage_name(piece)} listens to {sources:,} sources, and a PE can receive {most:,} events a step.")
 
 
 def _routes(pieces: Pieces, keys: Keys) -> tuple[tuple[Route, ...], list[list[int]]]:

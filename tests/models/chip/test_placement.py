@@ -159,8 +159,14 @@ def test_a_unit_too_large_for_a_pe_is_refused_with_its_size() -> None:
 
 
 def test_more_sources_than_a_pe_can_receive_are_refused() -> None:
-    with pytest.raises(UserError, match=r"listens to 3,\d+ sources, and a PE can receive 2,\d+ events"):
-        placed([programs.program(1, "gesture", [4], inputs=3_000, density=0.1)])
+    with pytest.raises(UserError, match=r"listens to 6,\d+ sources, and a PE can receive 5,887 events"):
+        placed([programs.program(1, "gesture", [4], inputs=6_000, density=0.1)])
+
+
+def test_dense_rows_need_room_to_be_noted_and_sparse_ones_none() -> None:
+    assert placed([programs.program(1, "gesture", [4], inputs=4_000, density=0.1)]).elements
+    with pytest.raises(UserError, match=r"listens to 4,\d+ sources, and a PE can receive 1,887 events"):
+        placed([programs.program(1, "gesture", [4], inputs=4_000, density=1.0)])
 
 
 def test_the_tick_fits_the_slowest_pe_and_can_be_chosen() -> None:
