@@ -85,8 +85,8 @@ MAX_LINE = 1 << 20
 
 
 def encode(message: Message) -> bytes:
-    """One message as a line of JSON with its newline."""
-    return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode() + b"\n"
+    """One message as a line of JSON with its newline; a half of a surrogate pair, which a path may hold, as a question mark."""
+    return json.dumps(message, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "replace") + b"\n"
 
 
 def decode(line: bytes) -> Message:

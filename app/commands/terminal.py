@@ -19,7 +19,7 @@ from app.engine import chat as engine
 from app.engine.export import NAMES
 from app.engine.partner import Partner
 from app.engine.telling import merge
-from app.engine.wishes import Prompt
+from app.engine.wishes import Prompt, clean
 from app.protocol import Message
 from models.sampling import PRESETS, Sampling
 from pipeline.errors import UserError
@@ -84,6 +84,7 @@ class Terminal:
 
     def ask(self, text: str) -> None:
         """Answer `text`."""
+        text = clean(text)
         self._answer(lambda: self.chat.ask(self.settings.prompt(text)), text)
 
     def regenerate(self, seed: str = "") -> None:
@@ -100,6 +101,7 @@ class Terminal:
 
     def edit(self, text: str) -> None:
         """Answer `text` in place of the last prompt."""
+        text = clean(text)
         asked = [turn for turn in self.turns if turn["role"] == "user"]
         if not text or not asked:
             raise UserError("There is no prompt to replace yet." if text else "Say what you would rather have asked: /edit TEXT.")

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from app.engine import export, telling
 from app.engine.beside import Beside
-from app.engine.wishes import FIGURES, NOTHING, Prompt, Wish, Writing
+from app.engine.wishes import FIGURES, NOTHING, Prompt, Wish, Writing, clean
 from app.protocol import Message
 from models.chip.failover import Watched
 from models.conversation import Conversation
@@ -30,8 +30,6 @@ from models.memory import MODEL, Answer, Node
 from pipeline.errors import UserError
 
 MAX_TOKENS = 2000
-MAX_PROMPT = 20_000
-"""Characters of a prompt that are taken; the network forgets more than that anyway."""
 MAX_WAITING = 16
 """Prompts that may wait while one is answered."""
 Energy = Callable[[int, Sequence[float]], float | None]
@@ -115,7 +113,7 @@ class Chat:
 
     def ask(self, prompt: Prompt) -> None:
         """Queue `prompt`; answers come one after the other. UserError where too many wait."""
-        self._line_up("ask", replace(prompt, text=prompt.text[:MAX_PROMPT]))
+        self._line_up("ask", replace(prompt, text=clean(prompt.text)))
 
     def proceed(self, prompt: Prompt) -> None:
         """Write on where the conversation stands, with the settings of `prompt`, whose text is not used. UserError as above."""
@@ -127,7 +125,7 @@ class Chat:
 
     def edit(self, prompt: Prompt, node: int) -> None:
         """Ask `prompt` in place of the visitor's turn that token `node` belongs to."""
-        self._move("edit", replace(prompt, text=prompt.text[:MAX_PROMPT]), node)
+        self._move("edit", replace(prompt, text=clean(prompt.text)), node)
 
     def rewind(self, node: int) -> None:
         """Stand after token `node`; 0 is the beginning."""
@@ -176,7 +174,7 @@ class Chat:
 
     def doubts(self, text: str) -> list[tuple[int, int, str, int]]:
         """(start, stop, kind, pieces) of what the model can make little of in `text`, code points."""
-        return [(doubt.start, doubt.stop, doubt.kind, doubt.pieces) for doubt in self._text.doubts(text[:MAX_PROMPT])]
+        return [(doubt.start, doubt.stop, doubt.kind, doubt.pieces) for doubt in self._text.doubts(clean(text))]
 
     def _line_up(self, kind: str, prompt: Prompt) -> None:
         with self._lock:

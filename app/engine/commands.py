@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.engine.chat import MAX_PROMPT, MAX_TOKENS, Chat
+from app.engine.chat import MAX_TOKENS, Chat
 from app.engine.gestures import ACTIONS, MAX_LENGTH, MAX_PROMPTS, Wanted
 from app.engine.teach import teaching_order
-from app.engine.wishes import Prompt
+from app.engine.wishes import Prompt, clean
 from app.protocol import Message
 from models.sampling import MAX_SEED, PRESETS
 from pipeline.errors import UserError
@@ -143,7 +143,7 @@ def _chat_regenerate(engine: "Engine", order: Message) -> None:
 
 
 def _chat_doubts(engine: "Engine", order: Message) -> None:
-    text = str(order["text"])[:MAX_PROMPT]
+    text = clean(str(order["text"]))
     engine.publish({"type": "chat", "event": "doubts", "text": text, "doubts": _of(engine).doubts(text)})
 
 
@@ -155,7 +155,7 @@ def _chat_gestures(engine: "Engine", order: Message) -> None:
     _of(engine)
     assert engine.gestures is not None
     actions = {str(label): action for label, action in order["actions"].items() if action in ACTIONS}
-    prompts = [str(text).strip()[:MAX_LENGTH] for text in order["prompts"]][:MAX_PROMPTS]
+    prompts = [clean(str(text)).strip()[:MAX_LENGTH] for text in order["prompts"]][:MAX_PROMPTS]
     how = replace(_prompt(engine, order), text="")
     engine.gestures.set(Wanted(bool(order["on"]), actions, tuple(filter(None, prompts))), how)
 

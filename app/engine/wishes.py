@@ -10,6 +10,13 @@ from models.sampling import PRESETS, Sampling
 
 FIGURES = ("node", "text", "activity", "operations", "energy_uj")
 """Of a token, in messages."""
+MAX_PROMPT = 20_000
+"""Characters of a prompt that are taken; the network forgets more than that anyway."""
+
+
+def clean(text: str) -> str:
+    """What is taken of a visitor's `text`: its beginning, with halves of surrogate pairs, which no UTF-8 can write, as question marks."""
+    return text[:MAX_PROMPT].encode("utf-8", "replace").decode()
 
 
 @dataclass(frozen=True, slots=True)
