@@ -127,14 +127,16 @@ class Memory:
         return node
 
     def drop(self, node: Node) -> None:
-        """Undo the `add` of a node that nothing follows."""
-        if node.parent is None or node.children or node.answer:
-            return
+        """Undo the `add` of `node`; what it was added to already keeps it where something follows it or an answer ends there."""
         parent = node.parent
-        del parent.children[node.token, node.role, node.first], self._nodes[node.id]
-        parent.latest = next(reversed(parent.children.values()), None)
+        if parent is None:
+            return
         if self.head is node:
             self.head = parent
+        if node.children or node.answer:
+            return
+        del parent.children[node.token, node.role, node.first], self._nodes[node.id]
+        parent.latest = next(reversed(parent.children.values()), None)
 
     def rewind(self, node: Node) -> None:
         """Stand at `node`, in constant time."""

@@ -80,7 +80,7 @@ def distribution(
     """Token ids [n], likeliest first, and their probabilities [n] after all rules.
 
     `logits` [V] may hold minus infinity for tokens that are out of the question; `recent` are the tokens before, oldest first; `banned`
-    ones are left out. ValueError where no token is left.
+    ones are left out. ValueError where no token is left, or a score is infinite.
     """
     scores = np.asarray(logits, np.float64).copy()
     if how.repetition_penalty > 1 and how.repetition_window:
@@ -104,6 +104,8 @@ def _best(scores: npt.NDArray[np.float64], k: int) -> npt.NDArray[np.int64]:
     possible = np.flatnonzero(scores > -np.inf)
     if not possible.size:
         raise ValueError("no token is left to choose from")
+    if scores[possible].max() == np.inf:
+        raise ValueError("a token's score is infinite")
     if 0 < k < possible.size:
         least = np.partition(scores[possible], -k)[-k]
         above = np.flatnonzero(scores > least)
@@ -112,7 +114,7 @@ def _best(scores: npt.NDArray[np.float64], k: int) -> npt.NDArray[np.int64]:
 
 
 def sample(logits: Floats, how: Sampling, random: np.random.Generator, recent: Sequence[int] = (), banned: Sequence[int] = ()) -> int:
-    """One token id, drawn with `random` from `distribution`. ValueError where no token is left."""
+    """One token id, drawn with `random` from `distribution`, whose errors it raises."""
     ids, probabilities = distribution(logits, how, recent, banned)
     chosen = np.searchsorted(probabilities.cumsum(), random.random(), side="right")
     return int(ids[min(int(chosen), ids.size - 1)])

@@ -256,6 +256,7 @@ class Chat:
             if wish.asks and not wish.prompt.text.strip():
                 raise UserError("There is nothing to answer: write something first.")
             banned = self._go(wish)
+            writing.above = self._conversation.memory.head
         except UserError:
             with self._lock:
                 if self._line.pop(wish.number, None):
@@ -272,6 +273,8 @@ class Chat:
         try:
             if self._read(writing):
                 self._write(writing, banned)
+        except ValueError as error:  # of the network, or where its scores leave no token
+            raise UserError(f"The answer cannot go on: {error}.") from None
         finally:
             self._finish(writing, "error")
             self._end(writing)
@@ -291,8 +294,6 @@ class Chat:
         answer = memory.head.answer
         if wish.kind == "proceed" and answer and answer.reason == "end":
             return [token for token in range(conversation.network.vocabulary) if self._text.ends_turn(token)]
-        if answer and answer.reason != "end":
-            memory.head.answer = None  # it is not over: it goes on here
         return []
 
     def _read(self, writing: Writing) -> bool:
@@ -363,8 +364,10 @@ class Chat:
     def _end(self, writing: Writing) -> None:
         """Keep how the answer came about, and tell where the conversation stands now."""
         with self._lock:
-            head = self._conversation.memory.head
-            if head.role == MODEL and head.parent is not None:
+            head, above = self._conversation.memory.head, writing.above
+            if head is not above and head.role == MODEL:
+                if above and above.answer and above.answer.reason != "end" and not writing.wish.asks:
+                    above.answer = None  # it was not over: it went on there
                 figures = len(writing.pieces), writing.seconds, writing.first_s * 1e3
                 head.answer = Answer(writing.reason, writing.sampling.seed, *figures)
             self._writing = None

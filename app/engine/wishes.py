@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.protocol import Message
-from models.memory import MODEL, USER
+from models.memory import MODEL, USER, Node
 from models.sampling import PRESETS, Sampling
 
 FIGURES = ("node", "text", "activity", "operations", "energy_uj")
@@ -66,6 +66,8 @@ class Writing:
     reason: str = ""
     """Why it is over; empty while it is not."""
     seconds: float = 0.0
+    above: Node | None = None
+    """Where the conversation stood when it began."""
 
     @property
     def sampling(self) -> Sampling:
