@@ -5,14 +5,13 @@ The network carries its state from the first token to the last. A text begins af
 `operations_dense`.
 """
 
-import math
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from app.evaluation.language import read
+from app.evaluation.language import perplexity, read, told
 from app.progress import progress
 from models import wikitext
 from models.foreign.network import PIECE
@@ -39,15 +38,20 @@ def evaluate(opened: Foreign, data: Path, limit: int | None = None, part: str = 
     scored = len(ids) - 1
     for place in progress(range(0, scored, PIECE), "reading", unit=f" times {PIECE} tokens"):
         following = ids[place + 1 : place + PIECE + 1]
-        nats += loss(network.read(ids[place : place + len(following)]), following) * len(following)
+        logits = network.read(ids[place : place + len(following)])
+        if not np.isfinite(logits).all():
+            raise UserError(
+                f"The scores of {network.about} are not finite in {data}, {place:,} tokens in: its weights are not those of a text."
+            )
+        nats += loss(logits, following) * len(following)
         activity += np.array(network.activity) * len(following)
     return {
         "data": str(data),
         "network": network.about,
         "tokens": scored,
         "words": words,
-        "perplexity": math.exp(nats / words),
-        "perplexity_token": math.exp(nats / scored),
+        "perplexity": perplexity(nats, words),
+        "perplexity_token": perplexity(nats, scored),
         "activity": round(float(activity.mean()) / scored, 4),
         "operations": round((network.operations - before) / scored),
         "operations_dense": network.dense,
@@ -61,7 +65,7 @@ def readable(said: dict[str, Any]) -> str:
     skipped = 1 - said["operations"] / said["operations_dense"]
     return (
         f"{said['network']}\n"
-        f"perplexity {said['perplexity']:.2f} a word, {said['perplexity_token']:.2f} a token ({said['words']:,} words)\n"
+        f"perplexity {told(said['perplexity'])} a word, {told(said['perplexity_token'])} a token ({said['words']:,} words)\n"
         f"  {said['tokens']:,} tokens, {said['tokens_per_s']:,.0f} a second on the host\n"
         f"  units that fired a step: {said['activity']:.1%}; synaptic operations a token: {said['operations']:,}, "
         f"{skipped:.1%} of {said['operations_dense']:,} skipped for inputs of 0"

@@ -9,6 +9,7 @@ Beside it stands what the chip does for it: the share of units that fire, weight
 """
 
 import math
+import sys
 import tarfile
 import time
 from collections.abc import Iterable
@@ -61,7 +62,8 @@ class Listener:
         self._activity += float(np.mean(self._network.activity))
         if self._cache is not None:
             output = self._network.state.y[-1].astype(np.float32) / (1 << EVENT_BITS)
-            self.nats_with_cache -= math.log(self._cache.mixed(output, following, math.exp(-nats)))
+            said = self._cache.mixed(output, following, math.exp(-nats))
+            self.nats_with_cache -= math.log(max(said, sys.float_info.min))  # a float may be too coarse for what the network thought of it
 
     @property
     def activity(self) -> float:
@@ -99,13 +101,13 @@ def evaluate(
     listener = Listener(network, cache)
     listener.hear(progress(tokens, "reading", unit=" tokens"))
     seconds = time.monotonic() - begun
-    with_cache = {"perplexity_cache": math.exp(listener.nats_with_cache / words)} if cache else {}
+    with_cache = {"perplexity_cache": perplexity(listener.nats_with_cache, words)} if cache else {}
     return {
         "data": str(data),
         "tokens": listener.tokens,
         "words": words,
-        "perplexity": math.exp(listener.nats / words),
-        "perplexity_token": math.exp(listener.nats / listener.tokens),
+        "perplexity": perplexity(listener.nats, words),
+        "perplexity_token": perplexity(listener.nats, listener.tokens),
         **with_cache,
         "activity": round(listener.activity, 4),
         "operations": round(listener.operations),
@@ -113,6 +115,14 @@ def evaluate(
         "tokens_per_s": round(len(tokens) / seconds, 1),
         "runtime": runtime.backend,
     }
+
+
+def perplexity(nats: float, count: int) -> float | None:
+    """exp(nats / count); None where no float is so large, as a word's is in a text with hardly a blank."""
+    try:
+        return math.exp(nats / count)
+    except OverflowError:
+        return None
 
 
 def on_the_chip(program: Program) -> dict[str, Any]:
@@ -158,12 +168,19 @@ def count_words(tokenizer: Tokenizer, tokens: list[int]) -> int:
     return len(text.split()) + text.count("\n") + tokens.count(USER) + tokens.count(BOT)
 
 
+def told(figure: float | None) -> str:
+    """A perplexity for people."""
+    if figure is None:
+        return "beyond counting"
+    return f"{figure:.2f}" if figure < 1e6 else f"{figure:.3g}"
+
+
 def readable(said: dict[str, Any]) -> str:
     """The evaluation as text for people."""
-    cache = f", {said['perplexity_cache']:.2f} with a continuous cache on the host" if "perplexity_cache" in said else ""
+    cache = f", {told(said['perplexity_cache'])} with a continuous cache on the host" if "perplexity_cache" in said else ""
     chip = f"{said['pes']} PEs, {said['bytes']:,} bytes of a chip" if said["pes"] else "too large for a chip"
     return (
-        f"perplexity {said['perplexity']:.2f} a word{cache}, {said['perplexity_token']:.2f} a token ({said['words']:,} words)\n"
+        f"perplexity {told(said['perplexity'])} a word{cache}, {told(said['perplexity_token'])} a token ({said['words']:,} words)\n"
         f"  {said['tokens']:,} tokens, {said['tokens_per_s']:,.0f} a second on the runtime {said['runtime']}\n"
         f"  units that fired a step: {said['activity']:.1%}; synaptic operations a token: {said['operations']:,}\n"
         f"  {said['weights']:,} weights in the layers, {said['density']:.1%} of all; {chip}"

@@ -15,7 +15,7 @@ from models import checkpoint
 from models.foreign import evnn, spikegpt, vocabulary
 from models.foreign.archive import Archive, is_archive
 from models.foreign.kernels import Floats
-from models.foreign.network import Network
+from models.foreign.network import PIECE, Network
 from models.foreign.vocabulary import Vocabulary
 from pipeline.errors import USAGE, UserError
 
@@ -28,7 +28,7 @@ SAMPLE = (
     "there was no wind. he sat on a stone and looked at the other side, where a few small houses stood under the trees. after a while a "
     "woman came out of one of them and began to sing."
 )
-"""An ordinary text, on which it is measured which embedding a SpikeGPT was trained with."""
+"""An ordinary text, on which it is measured whether a network's scores are numbers, and which embedding a SpikeGPT was trained with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def load(weights: Path, source: Path | None = None) -> Foreign:
     """The network in `weights` with the vocabulary at `source`; without one, a file that lies beside the weights is taken.
 
     UserError with one sentence where the file is missing, damaged, of another layout, asks for code to be run or claims absurd sizes, where
-    numbers are not finite, and where the vocabulary is missing or of another size.
+    its numbers or the scores that it makes of an ordinary text are not finite, and where the vocabulary is missing or of another size.
     """
     if not weights.is_file():
         raise UserError(f"There is no checkpoint at {weights}; name an existing file.")
@@ -117,22 +117,44 @@ def _vocabulary(weights: Path, source: Path | None, layout: Mapping[str, tuple[i
 
 
 def _network(layout: Mapping[str, tuple[int, ...]], read: Callable[[str], Floats], words: Vocabulary) -> Network:
-    if evnn.belongs(layout):
-        return evnn.EvNN(layout, read)
-    network = spikegpt.SpikeGPT(layout, read)
     try:
         sample = words.encode(SAMPLE)
-    except ValueError:  # an alphabet without these letters: nothing can be measured
+    except ValueError:  # an alphabet without these letters
+        sample = []
+    if evnn.belongs(layout):
+        of_words = evnn.EvNN(layout, read)
+        _check(_loss_on(of_words, sample))
+        return of_words
+    network = spikegpt.SpikeGPT(layout, read)
+    if len(sample) < 2:  # which embedding it is cannot be measured
+        _check(_loss_on(network, sample))
         return network
     losses = {}
     for binary in (False, True):
         network.binary = binary
-        network.reset()
-        losses[binary] = loss(network.read(sample[:-1]), sample[1:])
+        losses[binary] = _loss_on(network, sample)
     network.binary = losses[True] < losses[False]
+    _check(losses[network.binary])
     chosen, other = ("binary", "plain") if network.binary else ("plain", "binary")
     network.about += f", {chosen} embedding (loss {losses[network.binary]:.2f}, {other} {losses[not network.binary]:.2f})"
     return network
+
+
+def _loss_on(network: Network, sample: list[int]) -> float:
+    """The loss on `sample`, inf where scores are not finite. Without a sample the first tokens are read instead, for a loss of 0."""
+    network.reset()
+    tokens = sample[:-1] or list(range(min(network.vocabulary, PIECE)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        logits = network.read(tokens)
+    if not np.isfinite(logits).all():
+        return math.inf
+    return loss(logits, sample[1:]) if sample[1:] else 0.0
+
+
+def _check(measured: float) -> None:
+    """ValueError where the loss that was measured is not finite."""
+    if not math.isfinite(measured):
+        raise ValueError("its numbers are so large that the scores it makes of a text are not finite")
 
 
 def loss(logits: Floats, following: list[int]) -> float:

@@ -97,6 +97,33 @@ def test_words_that_a_corpus_lacks_are_one_sentence(tmp_path: Path) -> None:
         run_command(["evaluate", "language", *options, "--cache"])
 
 
+def test_a_text_of_which_no_float_holds_the_perplexity_of_a_word_is_still_measured_by_the_token(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "vocab_book.json").write_text(json.dumps({character: index for index, character in enumerate("abc")}), "utf-8")
+    made = checkpoints.spikegpt(3)
+    made["head.weight"] *= 10
+    options = ["--weights", str(checkpoints.save(made, tmp_path / "book.pth")), "--data", str(tmp_path / "text.txt")]
+    (tmp_path / "text.txt").write_text("abcbcacba" * 50)
+    assert run_command(["evaluate", "language", *options, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["words"] == 1 and said["perplexity"] is None and said["perplexity_token"] > 3
+    assert run_command(["evaluate", "language", *options]) == 0
+    assert "perplexity beyond counting a word" in capsys.readouterr().out
+
+
+def test_a_character_that_makes_the_scores_no_numbers_is_one_sentence(tmp_path: Path) -> None:
+    letters = [chr(0x100 + index) for index in range(70)]
+    (tmp_path / "vocab_book.json").write_text(json.dumps({letter: index for index, letter in enumerate(letters)}), "utf-8")
+    made = checkpoints.spikegpt(len(letters))
+    made["emb.weight"][:, 0], made["emb.weight"][-1] = 0, np.eye(16)[0]
+    made["blocks.0.ln0.weight"][0] = 1.5e38  # of the last letter alone the norm's output is infinite
+    weights = checkpoints.save(made, tmp_path / "book.pth")
+    (tmp_path / "text.txt").write_text("".join(letters) * 2, "utf-8")
+    with pytest.raises(UserError, match="not finite"):
+        run_command(["evaluate", "language", "--weights", str(weights), "--data", str(tmp_path / "text.txt")])
+
+
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [

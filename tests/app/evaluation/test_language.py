@@ -4,6 +4,7 @@ import gzip
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from models import checkpoint, wikitext
 from models.chip.integer import LanguageNetwork
 from models.tokenizer import Tokenizer
 from pipeline.errors import USAGE, UserError
+from tests.models.damage import flipped
 
 TEXT = "the person waves\nand the camera sees it\n"
 NAMES = ["<eos>", "=", "Robert", "is", "an"]
@@ -103,6 +105,45 @@ def test_a_cache_gives_its_share_to_what_followed_alike_outputs() -> None:
     assert cache.mixed(left, 7, 0.25) == pytest.approx(0.5 * 0.25 + 0.5 * 1)
     cache.mixed(right, 9, 0.25)  # the first two are forgotten
     assert cache.mixed(right, 8, 0.25) == pytest.approx(0.5 * 0.25)
+
+
+class Certain:
+    """A network of two tokens that always expects the first, and so firmly that no float holds the probability of the second."""
+
+    program = SimpleNamespace(hidden=(1,))
+    state = SimpleNamespace(y=[np.zeros(1, np.int16)])
+    activity, operations = (0.0,), 0
+
+    def step(self, token: int) -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
+        return np.array([0, -1000], np.float32)
+
+
+def test_what_a_network_holds_impossible_costs_much_and_does_not_end_the_measurement() -> None:
+    listener = language.Listener(Certain(), Settings(size=5))
+    listener.hear([0, 1, 1])
+    assert listener.nats == 2000
+    assert 700 < listener.nats_with_cache < 720  # nothing was remembered before the first, the second was
+
+
+def test_a_text_with_hardly_a_blank_has_a_perplexity_by_the_token_only(tmp_path: Path) -> None:
+    (tmp_path / "text.txt").write_text("qzxjkvw" * 60)
+    said = language.evaluate(Models(), tmp_path / "text.txt", cache=Settings())
+    assert said["words"] == 1 and said["perplexity"] is said["perplexity_cache"] is None and said["perplexity_token"] > 1
+    assert language.readable(said).startswith("perplexity beyond counting a word, beyond counting with a")
+
+
+def test_a_damaged_archive_or_compressed_text_is_one_sentence(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "wiki.tar.gz", "w:gz") as archive:
+        archive.add(ids(tmp_path / "wiki", np.random.default_rng(0).integers(0, 5, 500).tolist()), "wikitext-2")
+    (tmp_path / "text.gz").write_bytes(gzip.compress("".join(map(chr, range(32, 1000))).encode()))
+    sentences = {"text.gz": "", "wiki.tar.gz": ""}
+    for name in sentences:
+        for damaged in flipped(tmp_path / name):
+            try:
+                language.read(damaged)
+            except UserError as error:
+                sentences[name] += str(error)
+    assert all("it is damaged" in found for found in sentences.values())
 
 
 @pytest.mark.parametrize("cache", ["many", "0,1,0.1", "10,-1,0.1", "10,1,1", "10,1", "10,nan,0.1"])

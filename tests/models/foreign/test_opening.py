@@ -144,6 +144,20 @@ def test_numbers_that_are_none_are_refused(folder: Path, tmp_path: Path) -> None
     assert "rnns.1.bias holds impossible numbers" in str(refused(checkpoints.save(made, tmp_path / "nan.cpt"), folder / "corpus"))
 
 
+def test_an_egru_whose_scores_are_not_finite_is_refused(folder: Path, tmp_path: Path) -> None:
+    made = checkpoints.evnn(WORDS)
+    made["decoder.decoder.weight"] = np.full_like(made["decoder.decoder.weight"], 3e38)
+    assert "scores it makes of a text are not finite" in str(refused(checkpoints.save(made, tmp_path / "huge.cpt"), folder / "corpus"))
+
+
+def test_a_spikegpt_whose_scores_are_not_finite_is_refused_whatever_its_alphabet(folder: Path, tmp_path: Path) -> None:
+    (tmp_path / "vocab_book.json").write_text('{"α": 0, "β": 1, "γ": 2}')
+    for size, source in ((300, folder / "SpikeGPT.tokenizer.json"), (3, tmp_path / "vocab_book.json")):
+        made = checkpoints.spikegpt(size)
+        made["head.weight"] = np.full_like(made["head.weight"], 3e38)
+        assert "not finite" in str(refused(checkpoints.save(made, tmp_path / "huge.pth"), source))
+
+
 def test_a_missing_or_wrong_vocabulary_or_file_is_said(folder: Path, tmp_path: Path) -> None:
     lonely = tmp_path / "SpikeGPT.pth"
     lonely.write_bytes((folder / "SpikeGPT.pth").read_bytes())
