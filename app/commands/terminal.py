@@ -5,7 +5,9 @@ is told when everything before it is done. Ctrl-C stops an answer; where a line 
 """
 
 import contextlib
+import io
 import queue
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -21,12 +23,14 @@ from app.engine.partner import Partner
 from app.engine.telling import merge
 from app.engine.wishes import Prompt, clean
 from app.protocol import Message
-from models.sampling import PRESETS, Sampling
+from models.sampling import MAX_SEED, PRESETS, Sampling
 from pipeline.errors import UserError
 
 WELCOME = "Type and press Enter. Ctrl-C stops an answer, Ctrl-D ends, /help tells the commands."
 WHOLE = ("top_k", "repetition_window", "seed", "tokens")
 """Settings that are whole numbers."""
+CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Everything that would steer a terminal, but for the end of a line and the tabulator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +93,11 @@ class Terminal:
 
     def regenerate(self, seed: str = "") -> None:
         """The last answer anew, with the next seed or the one given."""
-        if seed and not seed.isdecimal():
-            raise UserError("A seed is a whole number: /regenerate [SEED].")
         last = int(self._done.get("seed", self.settings.sampling.seed))
-        prompt = self.settings.prompt(seed=int(seed) if seed else last + 1)
+        chosen = _whole(seed) if seed else (last + 1) % (MAX_SEED + 1)
+        if chosen is None:
+            raise UserError(f"A seed is a whole number up to {MAX_SEED}: /regenerate [SEED].")
+        prompt = self.settings.prompt(seed=chosen)
         self._answer(lambda: self.chat.regenerate(prompt))
 
     def proceed(self) -> None:
@@ -109,10 +114,11 @@ class Terminal:
 
     def rewind(self, count: str) -> None:
         """Back by so many tokens."""
-        if not count.isdecimal():
+        tokens = _whole(count)
+        if tokens is None:
             raise UserError("Say how many tokens to go back: /rewind N.")
         nodes = [piece[0] for turn in self.turns for piece in turn["pieces"]]
-        left = len(nodes) - int(count)
+        left = len(nodes) - tokens
         self.do(lambda: self.chat.rewind(nodes[left - 1] if left > 0 else 0))
         self._say(f"The memory is {self.chat.memory_age:,} tokens old. {_ending(self.turns)}")
 
@@ -120,15 +126,16 @@ class Terminal:
         """Print the tree."""
         for number, row in enumerate(self.rows, 1):
             mark = "*" if row["here"] else " "
-            print(f"{mark}{number:4}  {'  ' * row['depth']}{NAMES[row['role']]}: {row['text']}")
+            print(f"{mark}{number:4}  {'  ' * row['depth']}{NAMES[row['role']]}: {_shown(row['text'])}")
         if not self.rows:
             self._say("Nothing has been said yet.")
 
     def switch(self, number: str) -> None:
         """Go to a branch by its number in the tree."""
-        if not number.isdecimal() or not 1 <= int(number) <= len(self.rows):
+        row = _whole(number)
+        if row is None or not 1 <= row <= len(self.rows):
             raise UserError("Choose a number that /branches shows: /switch N.")
-        self.do(lambda: self.chat.switch(self.rows[int(number) - 1]["node"]))
+        self.do(lambda: self.chat.switch(self.rows[row - 1]["node"]))
         self._say(_ending(self.turns))
 
     def check(self, value: str = "on") -> None:
@@ -148,7 +155,7 @@ class Terminal:
             if message["type"] == "token":
                 self._tokens.append(message)
                 if not self._as_json:
-                    print(message["text"], end="", flush=True)
+                    print(_shown(message["text"]), end="", flush=True)
             elif message["type"] == "notice" and message["level"] == "error":
                 complaint = message["sentence"]
             elif message["type"] == "notice":
@@ -182,7 +189,19 @@ class Terminal:
             self._say(f"{seconds}, memory {self.chat.memory_age:,} tokens, seed {done['seed']}, {done['reason']}")
 
     def _say(self, sentence: str) -> None:
+        sentence = _shown(sentence)
         print(f"\033[2m{sentence}\033[0m" if sys.stderr.isatty() else sentence, file=sys.stderr)
+
+
+def _whole(text: str) -> int | None:
+    """The number that was typed, at most `MAX_SEED`; None where it is none."""
+    number = int(text) if text.isdecimal() and len(text) <= len(str(MAX_SEED)) else -1
+    return number if 0 <= number <= MAX_SEED else None
+
+
+def _shown(text: str) -> str:
+    """`text` as a terminal may have it: a model writes whatever its vocabulary holds, which may be somebody else's."""
+    return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def _work(tokens: list[Message]) -> Message:
@@ -250,6 +269,8 @@ COMMANDS: dict[str, tuple[str, str, Callable[[Terminal, str], None]]] = {
 def talk(terminal: Terminal, interactive: bool) -> None:
     """Lines from stdin until it ends."""
     terminal.interactive = interactive
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")  # bytes that are no text are a prompt too
     if interactive:
         with contextlib.suppress(ImportError):  # a Python without it has lines without history
             import readline  # noqa: F401
