@@ -8,6 +8,7 @@ What is drawn at a token depends on scores, settings, seed and the token's age (
 rewound therefore goes on exactly as one that never went further, on whatever machine the network runs.
 """
 
+import itertools
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -17,6 +18,15 @@ from models.memory import LIMIT_BYTES, MODEL, USER, Memory, Node
 from models.sampling import Sampling, generator, sample
 
 
+def _opening(text: Text) -> list[int]:
+    """The markers that open an answer: those after a prompt, of one letter that every vocabulary with markers can write."""
+    try:
+        tokens = text.prompt("a", first=False)
+    except ValueError:
+        return []
+    return tokens[max((place + 1 for place, token in enumerate(tokens) if not text.ends_turn(token)), default=len(tokens)) :]
+
+
 class Conversation:
     """Owns `network` and its memory; for one thread at a time."""
 
@@ -24,14 +34,14 @@ class Conversation:
         """Begins with nothing read: `network` is reset."""
         self.network, self.text = network, text
         self._limit_bytes = limit_bytes
-        self._opening: list[int] = []
-        """What opens an answer."""
+        self._opening = _opening(text)
+        self._ids = itertools.count(1)
         self.clear()
 
     def clear(self) -> None:
         """Forget everything, other branches too."""
         self.network.reset()
-        self.memory = Memory(self.network.state, self._limit_bytes)
+        self.memory = Memory(self.network.state, self._limit_bytes, self._ids)
         self._at = self.memory.root
         """Where the network's state stands."""
         self._scores: Floats | None = None
@@ -44,15 +54,10 @@ class Conversation:
         """Tokens since the memory began."""
         return self.memory.head.age
 
-    def _markers(self, tokens: list[int]) -> int:
-        """How many tokens at the end open the answer."""
-        return next((count for count, token in enumerate(reversed(tokens)) if not self.text.ends_turn(token)), len(tokens))
-
     def read(self, prompt: str) -> Iterator[Node]:
         """Read a visitor's turn, and what opens the answer; a node per token. ValueError for what the vocabulary cannot write."""
         tokens = self.text.prompt(prompt, first=self.age == 0)
-        said = len(tokens) - self._markers(tokens)
-        self._opening = tokens[said:]
+        said = len(tokens) - len(self._opening)
         for index, token in enumerate(tokens):
             yield self.feed(token, USER if index < said else MODEL, index in (0, said))
 

@@ -16,6 +16,7 @@ can no longer be gone back to; the network's state, and so what is written next,
 Pure bookkeeping: no network here (`models.conversation` has one), and no thread of its own.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -95,15 +96,16 @@ def turns_of(path: list[Node]) -> list[Turn]:
 class Memory:
     """The tree, and the place in it where the conversation stands."""
 
-    def __init__(self, state: Any, limit_bytes: int = LIMIT_BYTES) -> None:
-        """A memory that begins with `state`, that of a network which has read nothing."""
+    def __init__(self, state: Any, limit_bytes: int = LIMIT_BYTES, ids: Iterator[int] | None = None) -> None:
+        """A memory that begins with `state`, that of a network which has read nothing. Its nodes take their `ids` from there, so that
+        memories that follow each other share none: whoever still holds an old one finds nothing by it, and not another token."""
         self.root = self.head = Node(0, -1, MODEL, False, 0, None, state)
         self.limit = max(limit_bytes // max(state_bytes(state), 1), LEAST_NODES)
         """Tokens that are kept."""
         self.given_up = 0
         """How often something was given up."""
         self._nodes = {0: self.root}
-        self._ids = 0
+        self._ids = ids or itertools.count(1)
 
     def __len__(self) -> int:
         """Tokens that can be gone back to."""
@@ -118,8 +120,7 @@ class Memory:
         key = (token, role, first)
         node = self.head.children.get(key)
         if node is None:
-            self._ids += 1
-            node = Node(self._ids, token, role, first, self.head.age + 1, self.head, state)
+            node = Node(next(self._ids), token, role, first, self.head.age + 1, self.head, state)
             self.head.children[key] = self._nodes[node.id] = node
         self.head.latest, self.head = node, node
         if len(self) > self.limit:

@@ -288,6 +288,8 @@ class ChatPanel(Panel):
     def refresh(self, changed: Topic) -> None:
         """More text, other figures."""
         state, talk = self.state, self.state.talk
+        if self._editing is not None and (not state.connected or all(turn.node != self._editing.node for turn in talk.turns)):
+            self.leave_editing()  # there is nothing left to replace: what was written becomes a new prompt
         if changed & Topic.CHAT:
             self.transcript.show_turns(talk.turns, talk.generation)
             self.branches.show_rows(talk.rows)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.app.engine.talks import Talk, prompt
+from tests.models.letters import BOT
 
 
 def test_an_exported_conversation_can_be_taken_up_with_its_branches(talk: Callable[..., Talk], tmp_path: Path) -> None:
@@ -83,3 +84,33 @@ def test_what_is_not_a_file_is_neither_waited_for_nor_read_without_end(talk: Cal
     one = talk()
     one.chat.load(places.get(kind, tmp_path / kind))
     assert one.until("notice")["level"] == "error"
+
+
+def test_a_conversation_that_ends_in_a_visitors_turn_is_taken_up_with_what_opens_the_answer(
+    talk: Callable[..., Talk], tmp_path: Path
+) -> None:
+    one, two = talk(), talk()
+    one.chat.ask(prompt("hello"))
+    one.chat.rewind(one.settle()["turns"][0]["node"])
+    one.chat.export(tmp_path / "said.json")
+    two.chat.load(tmp_path / "said.json")
+    for chat in (one, two):
+        chat.chat.proceed(prompt(seed=5))
+    assert one.texts() == two.texts()
+    marker, *_ = two.chat._conversation.memory.turns()[-1].nodes
+    assert marker.token == BOT
+
+
+def test_no_place_of_a_conversation_that_was_forgotten_is_one_of_the_next(talk: Callable[..., Talk], tmp_path: Path) -> None:
+    one = talk()
+    seen: set[int] = set()
+    for begin_anew in (lambda: None, one.chat.clear, lambda: one.chat.load(tmp_path / "said.json")):
+        begin_anew()
+        if not seen:
+            one.chat.ask(prompt("hello"))
+            one.chat.export(tmp_path / "said.json")
+        nodes = {piece[0] for turn in one.settle()["turns"] for piece in turn["pieces"]}
+        assert not nodes & seen
+        seen |= nodes
+    one.chat.edit(prompt("why"), min(seen))
+    assert "given up" in one.until("notice")["sentence"]

@@ -411,3 +411,18 @@ def test_a_path_that_tells_only_what_changed_is_joined_to_what_was_told(qtbot: Q
     engine.send(path(turn("model", 30, "", "No")) | {"after": 4})
     qtbot.waitUntil(lambda: transcript.toPlainText().endswith("Egret  No"))
     assert "Really" not in transcript.toPlainText()
+
+
+def test_a_prompt_whose_turn_has_gone_from_the_conversation_is_a_new_one(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    chat = window.chat
+    for forgotten in ({"type": "chat", "event": "cleared"}, path(turn("user", 50, "", "Other"), turn("model", 52, "", "Yes"))):
+        engine.send(path(ASKED, ANSWERED))
+        qtbot.waitUntil(lambda: [turn.node for turn in window.state.talk.turns] == [4, 8])
+        chat.edit_last()
+        assert chat.send_button.text() == "Send anew"
+        engine.send(forgotten)
+        qtbot.waitUntil(lambda: chat.send_button.text() == "Send")
+    chat.send()
+    qtbot.waitUntil(lambda: engine.ops("chat") != [])
+    assert engine.ops("chat")[0]["prompt"] == "Who are you"
+    assert engine.ops("chat_edit") == []
