@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from app.engine.chat import Chat
 from app.engine.wishes import NOTHING, Prompt
 from models.sampling import MAX_SEED
+from pipeline.errors import UserError
 
 LOOKED_AT, CONFIRMED, RELEASED = 16, 12, 20
 """Windows of 25 ms."""
@@ -84,7 +85,13 @@ class GestureControl:
         confirmed = self._confirmation.feed(label)
         wanted = self._wanted
         if wanted.on and (action := wanted.actions.get(confirmed)):
-            self._later(lambda: self._act(action, confirmed))
+            self._later(lambda: self._carry_out(action, confirmed))
+
+    def _carry_out(self, action: str, label: str) -> None:
+        try:
+            self._act(action, label)
+        except UserError as error:  # prompts wait, say: a visitor's wave must not end the engine
+            self._notice("error", str(error))
 
     def _act(self, action: str, label: str) -> None:
         chat, name = self._chat, label.replace("_", " ")
@@ -96,6 +103,6 @@ class GestureControl:
             chat.regenerate(replace(self._how, sampling=replace(self._how.sampling, seed=seed)))
             self._notice("info", f"Gesture {name}: the answer is written anew.")
         elif action == ACCEPT and not chat.busy and (text := self.suggestion):
-            self._next += 1
             chat.ask(replace(self._how, text=text))
+            self._next += 1
             self._notice("info", f"Gesture {name}: “{text}”")

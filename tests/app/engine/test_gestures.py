@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from app.engine.gestures import ACCEPT, CONFIRMED, LOOKED_AT, REGENERATE, RELEASED, STOP, Confirmation, GestureControl, Wanted
 from app.engine.wishes import NOTHING, Prompt
+from pipeline.errors import UserError
 
 WAVE, CLAP, ROLL = "wave", "clap", "roll"
 WANTED = Wanted(True, {CLAP: STOP, ROLL: REGENERATE, WAVE: ACCEPT}, ("hello", "good bye"))
@@ -117,3 +118,17 @@ def test_a_gesture_does_what_makes_sense_at_the_time(busy: bool, age: int, done:
     make(gestures, WAVE, CLAP, ROLL)
     assert chat.done == done
     assert len(said) == len(done)
+
+
+class Full(Recorder):
+    """A chat that takes no more prompts."""
+
+    def ask(self, prompt: Prompt) -> None:
+        raise UserError("16 prompts wait for their answers already.")
+
+
+def test_a_prompt_that_the_chat_refuses_is_told_and_suggested_again() -> None:
+    gestures, said = control(Full(), WANTED)
+    make(gestures, WAVE)
+    assert said == ["16 prompts wait for their answers already."]
+    assert gestures.suggestion == "hello"
