@@ -93,6 +93,7 @@ def test_a_conversation_that_ends_in_a_visitors_turn_is_taken_up_with_what_opens
     one.chat.ask(prompt("hello"))
     one.chat.rewind(one.settle()["turns"][0]["node"])
     one.chat.export(tmp_path / "said.json")
+    one.settle()
     two.chat.load(tmp_path / "said.json")
     for chat in (one, two):
         chat.chat.proceed(prompt(seed=5))
