@@ -58,13 +58,13 @@ source {spec}                    open another source
 filters {...settings.filters}    any subset; null switches a filter off
 threshold {value} | min_events {value}
 chat {prompt, SETTINGS}          an answer; SETTINGS are any of seed, tokens, preset, temperature, top_k, top_p, min_p, repetition_penalty,
-                                 repetition_window (`models.sampling`); what is left out is as `chat_sampling` set it last
+                                 repetition_window (`models.sampling`); what is left out is as in the preset "balanced", 200 tokens
 chat_regenerate {node?, SETTINGS}   the last answer, or that of this token, anew
 chat_continue {SETTINGS}         write on where the conversation stands
 chat_edit {node, prompt, SETTINGS}  ask this in place of the visitor's turn that this token belongs to
 chat_rewind {node} | chat_switch {node} | chat_clear | chat_stop     0 is the beginning
 chat_gestures {on, actions {label: "stop"|"regenerate"|"accept"}, prompts [suggested ones], SETTINGS}    gestures drive the chat
-chat_sampling {SETTINGS} | chat_check {value} | chat_tree | chat_doubts {text} | chat_export {path} | chat_load {path}
+chat_check {value} | chat_tree | chat_doubts {text} | chat_export {path} | chat_load {path}
 record {path} | record_stop
 teach_record {seconds, counter} | teach_stop | teach_drop {id} | teach_learn {name} | teach_undo {name}
 runtime {value: "chip"}          return to the chip that was left (see `offer` in `status`)

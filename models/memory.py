@@ -36,9 +36,7 @@ class Answer:
     reason: str
     """``end``, ``stopped`` or ``limit``."""
     seed: int
-    tokens: int
     seconds: float
-    first_token_ms: float
 
 
 @dataclass(eq=False, slots=True)

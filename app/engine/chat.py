@@ -368,7 +368,6 @@ class Chat:
             if head is not above and head.role == MODEL:
                 if above and above.answer and above.answer.reason != "end" and not writing.wish.asks:
                     above.answer = None  # it was not over: it went on there
-                figures = len(writing.pieces), writing.seconds, writing.first_s * 1e3
-                head.answer = Answer(writing.reason, writing.sampling.seed, *figures)
+                head.answer = Answer(writing.reason, writing.sampling.seed, writing.seconds)
             self._writing = None
             self._tell_path()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from app.engine.chat import MAX_TOKENS, Chat
 from app.engine.gestures import ACTIONS, MAX_LENGTH, MAX_PROMPTS, Wanted
 from app.engine.teach import teaching_order
-from app.engine.wishes import Prompt, clean
+from app.engine.wishes import NOTHING, Prompt, clean
 from app.protocol import Message
 from models.sampling import MAX_SEED, PRESETS
 from pipeline.errors import UserError
@@ -107,18 +107,16 @@ def _of(engine: "Engine") -> Chat:
     return engine.chat
 
 
-def _prompt(engine: "Engine", order: Message) -> Prompt:
-    """The prompt of an order; settings that it leaves out are those of the last `chat_sampling`."""
+def _prompt(order: Message) -> Prompt:
+    """The prompt of an order; settings that it leaves out are those of a `Prompt`."""
     limits = {"temperature": 5.0, "top_k": 1e6, "top_p": 1.0, "min_p": 1.0, "repetition_penalty": 10.0, "repetition_window": 1e6}
     changes = {name: _number(order, name, 1 if name == "repetition_penalty" else 0, high) for name, high in limits.items() if name in order}
     changes |= {name: int(changes[name]) for name in ("top_k", "repetition_window") if name in changes}
     if "seed" in order:
         changes["seed"] = _whole(order, "seed", MAX_SEED)
-    how = engine.chat_prompt
-    if "preset" in order:
-        how = replace(how, sampling=replace(PRESETS[order["preset"]], seed=how.sampling.seed))
-    tokens = int(_number(order, "tokens", 1, MAX_TOKENS)) if "tokens" in order else how.tokens
-    return Prompt(str(order.get("prompt", "")), replace(how.sampling, **changes), tokens)  # type: ignore[arg-type]
+    sampling = PRESETS[order["preset"]] if "preset" in order else NOTHING.sampling
+    tokens = int(_number(order, "tokens", 1, MAX_TOKENS)) if "tokens" in order else NOTHING.tokens
+    return Prompt(str(order.get("prompt", "")), replace(sampling, **changes), tokens)  # type: ignore[arg-type]
 
 
 def _whole(order: Message, name: str, high: int) -> int:
@@ -130,16 +128,12 @@ def _whole(order: Message, name: str, high: int) -> int:
 
 def _chat(engine: "Engine", order: Message) -> None:
     order["prompt"]  # there has to be one
-    _of(engine).ask(_prompt(engine, order))
-
-
-def _chat_sampling(engine: "Engine", order: Message) -> None:
-    engine.chat_prompt = _prompt(engine, order)
+    _of(engine).ask(_prompt(order))
 
 
 def _chat_regenerate(engine: "Engine", order: Message) -> None:
     node = _whole(order, "node", MAX_NODE) if order.get("node") is not None else None
-    _of(engine).regenerate(_prompt(engine, order), node)
+    _of(engine).regenerate(_prompt(order), node)
 
 
 def _chat_doubts(engine: "Engine", order: Message) -> None:
@@ -156,7 +150,7 @@ def _chat_gestures(engine: "Engine", order: Message) -> None:
     assert engine.gestures is not None
     actions = {str(label): action for label, action in order["actions"].items() if action in ACTIONS}
     prompts = [clean(str(text)).strip()[:MAX_LENGTH] for text in order["prompts"]][:MAX_PROMPTS]
-    how = replace(_prompt(engine, order), text="")
+    how = replace(_prompt(order), text="")
     engine.gestures.set(Wanted(bool(order["on"]), actions, tuple(filter(None, prompts))), how)
 
 
@@ -208,12 +202,11 @@ HANDLERS: dict[str, Callable[["Engine", Message], None]] = {
     "min_events": _min_events,
     "chat": _chat,
     "chat_regenerate": _chat_regenerate,
-    "chat_continue": lambda engine, order: _of(engine).proceed(_prompt(engine, order)),
-    "chat_edit": lambda engine, order: _of(engine).edit(_prompt(engine, order), _whole(order, "node", MAX_NODE)),
+    "chat_continue": lambda engine, order: _of(engine).proceed(_prompt(order)),
+    "chat_edit": lambda engine, order: _of(engine).edit(_prompt(order), _whole(order, "node", MAX_NODE)),
     "chat_rewind": lambda engine, order: _of(engine).rewind(_whole(order, "node", MAX_NODE)),
     "chat_switch": lambda engine, order: _of(engine).switch(_whole(order, "node", MAX_NODE)),
     "chat_tree": lambda engine, order: _of(engine).tree(),
-    "chat_sampling": _chat_sampling,
     "chat_check": _chat_check,
     "chat_doubts": _chat_doubts,
     "chat_gestures": _chat_gestures,

@@ -95,7 +95,7 @@ def load(conversation: Conversation, path: Path, about: Message, stopped: Callab
         memory.rewind(nodes[parent])
         nodes[number] = node = conversation.feed(token, role, first)
         if answer:
-            node.answer = Answer(str(answer["reason"]), int(answer["seed"]), 0, float(answer["seconds"]), 0.0)
+            node.answer = Answer(str(answer["reason"]), int(answer["seed"]), float(answer["seconds"]))
     memory.switch(nodes[head])
     memory.rewind(nodes[head])
 

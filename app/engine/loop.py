@@ -30,7 +30,6 @@ from app.engine.recognition import Recognition, Result
 from app.engine.recorder import Recorder
 from app.engine.server import Server
 from app.engine.teach import Teaching
-from app.engine.wishes import NOTHING
 from app.protocol import Message
 from pipeline.errors import FAILED, UserError
 from pipeline.events import Packet, SourceInfo
@@ -92,7 +91,6 @@ class Engine:
         self.loop = settings.loop
         self.playing = True
         self.ended = False
-        self.chat_prompt = NOTHING
         """Settings of answers that are asked for without any."""
         self._on_decision = on_decision
         self._orders: queue.SimpleQueue[Message | Callable[[], None]] = queue.SimpleQueue()

@@ -51,7 +51,7 @@ def write(conversation: Conversation, count: int, how: Sampling = HOW) -> list[i
         conversation.take(token)
         written.append(token)
     if conversation.age:
-        conversation.memory.head.answer = Answer("end", how.seed, len(written), 0.0, 0.0)
+        conversation.memory.head.answer = Answer("end", how.seed, 0.0)
     return written
 
 
