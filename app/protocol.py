@@ -83,6 +83,9 @@ Message = dict[str, Any]
 MAX_LINE = 1 << 20
 """A longer line is not one of ours; the connection is closed."""
 
+MAX_TURNS = 200
+"""Turns of a conversation, the newest, that a window is told and keeps: one bound for both, for a path says only what changed of them."""
+
 
 def encode(message: Message) -> bytes:
     """One message as a line of JSON with its newline; a half of a surrogate pair, which a path may hold, as a question mark."""

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.protocol import Message
+from app.protocol import MAX_TURNS, Message
 from models.memory import Memory, Node, Turn, turns_of
 
 TOLD_TOKENS = 4_000
@@ -35,7 +35,7 @@ class Told:
 
     def __init__(self) -> None:
         self.turns: list[Message] = []
-        """What a window that attaches is told: the newest turns, of `TOLD_TOKENS` tokens."""
+        """What a window that attaches is told: the newest turns, at most `MAX_TURNS` of `TOLD_TOKENS` tokens."""
         self._given_up = 0
         self._memory: Memory | None = None
 
@@ -65,7 +65,7 @@ def merge(turns: list[Message], path: Message) -> list[Message]:
 
 
 def _newest(turns: list[Message]) -> list[Message]:
-    room = TOLD_TOKENS
+    turns, room = turns[-MAX_TURNS:], TOLD_TOKENS
     for index in range(len(turns) - 1, -1, -1):
         room -= len(turns[index]["pieces"])
         if room < 0:

@@ -8,10 +8,9 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.protocol import MAX_TURNS
 from app.window.fields import Fields
 
-TURNS = 200
-"""Turns kept in the transcript; the network's memory does not depend on them."""
 USER, MODEL = "user", "model"
 
 
@@ -100,7 +99,7 @@ class Talk:
 
     def greet(self, turns: list[Fields]) -> None:
         """What an engine says of its conversation when the window attaches."""
-        self.turns = [_turn(turn) for turn in turns][-TURNS:]
+        self.turns = [_turn(turn) for turn in turns][-MAX_TURNS - 2 :]  # two are being said perhaps
         self.busy = bool(self.turns) and not self.turns[-1].done
 
     def end(self) -> None:
@@ -158,7 +157,7 @@ class Talk:
             self.turns.append(Turn(MODEL))
         last = self.turns[-1]
         last.done, last.reason, last.id, last.tokens = False, "", m.value("id"), 0
-        del self.turns[:-TURNS]
+        del self.turns[: -MAX_TURNS - 2]  # the next path tells whether these two stay
 
     def _done(self, m: Fields) -> None:
         tokens, first_ms, reason = m.whole("tokens"), m.number("first_token_ms", math.nan), m.text("reason")
@@ -173,7 +172,7 @@ class Talk:
         after, told = m.whole("after"), [_turn(turn) for turn in m.parts("turns")]
         before = {turn.text: turn for turn in self.turns if turn.host}
         place = next((index + 1 for index, turn in enumerate(self.turns) if after and turn.node == after), 0)
-        self.turns = (self.turns[:place] + told)[-TURNS:]
+        self.turns = (self.turns[:place] + told)[-MAX_TURNS:]
         for turn in self.turns:
             if (known := before.get(turn.text)) and known is not turn and known.role == turn.role:
                 turn.host, turn.pieces = known.host, _with_marks(turn.pieces, known)
