@@ -33,7 +33,7 @@ RARE_PIECES = 4
 """A word of so many tokens was hardly met in training: common ones are one or two, by the way a byte-pair vocabulary is made."""
 
 
-def _bytes_of_letters() -> dict[str, int]:
+def bytes_of_letters() -> dict[str, int]:
     """The printable letter that stands for each byte in a byte-level vocabulary, inverted (the table of GPT-2's `bytes_to_unicode`)."""
     plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in set(plain)]
@@ -46,7 +46,7 @@ class Tokenizer:
     def __init__(self, inner: tokenizers.Tokenizer) -> None:
         self._inner = inner
         self._inner.encode_special_tokens = True  # markers spelled out in a text are text
-        letters = _bytes_of_letters()
+        letters = bytes_of_letters()
         names = [inner.id_to_token(index) or "" for index in range(inner.get_vocab_size())]
         if tuple(names[: len(MARKERS)]) != MARKERS:
             raise ValueError(f"ids 0 to {len(MARKERS) - 1} are not the markers {' '.join(MARKERS)}")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from models import wikitext
 from models.inference import Doubt
-from models.tokenizer import RARE_PIECES, Stream
+from models.tokenizer import RARE_PIECES, Stream, bytes_of_letters
 
 END_OF_LINE, UNKNOWN = "<eos>", "<unk>"
 MAX_BYTES = 1 << 29
@@ -139,7 +139,7 @@ class Pieces(Vocabulary):
             raise ValueError(f"the `tokenizers` library does not read it ({str(error)[:80]})") from None
         self._inner.encode_special_tokens = True  # a marker that is spelled out in a text is text
         added = self._inner.get_added_tokens_decoder()
-        letters = _bytes_of_letters()
+        letters = bytes_of_letters()
         pieces = []
         for index in range(self._inner.get_vocab_size()):
             name = self._inner.id_to_token(index) or ""
@@ -228,10 +228,3 @@ def _limited(path: Path) -> bytes:
     if len(contents) > MAX_BYTES:
         raise ValueError(f"{path.name} is larger than {MAX_BYTES >> 20} MB")
     return contents
-
-
-def _bytes_of_letters() -> dict[str, int]:
-    """The printable letter that stands for each byte in a byte-level vocabulary, inverted (the table of GPT-2's `bytes_to_unicode`)."""
-    plain = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
-    others = [byte for byte in range(256) if byte not in set(plain)]
-    return {chr(byte): byte for byte in plain} | {chr(0x100 + index): byte for index, byte in enumerate(others)}

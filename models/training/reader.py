@@ -14,7 +14,6 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
 import torch
 
 from models.egru import Options, State, activity_loss
@@ -22,11 +21,9 @@ from models.language import Dropouts, LanguageModel
 from models.training import corpus
 from models.training.likelihood import mean_loss
 from models.training.prune import Pruner
-from models.training.run import Average, World
-from pipeline.errors import UserError
+from models.training.reading import Reading
+from models.training.run import World
 
-DRAW = 1_000_003
-"""Keeps the seeds of steps apart."""
 WARMUP = 200
 """Steps in which the learning rate rises, at most a tenth of the run."""
 
@@ -88,76 +85,51 @@ def rate_at(progress: float, step: int, steps: int) -> float:
     return min(1.0, (step + 1) / warmup) * (0.01 + 0.99 * cosine)
 
 
-class Reader:
+class Reader(Reading):
     """Model, optimiser, place in the text: everything that a step changes."""
+
+    recipe: Recipe
+    model: LanguageModel
 
     def __init__(self, recipe: Recipe, seed: int, world: World, material: corpus.Material) -> None:
         """Untrained. UserError where the text is too short for the streams or the recipe's density is none."""
-        self.recipe, self.seed, self.world, self.material = recipe, seed, world, material
         torch.manual_seed(seed)
-        self.model = self._network(Options(threshold_mean=0.15, dropconnect=recipe.dropconnect), recipe.dropouts)
-        matrices = [p for p in self.model.parameters() if p.ndim > 1]
-        vectors = [p for p in self.model.parameters() if p.ndim == 1]
-        groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-        self.optimiser = torch.optim.AdamW(groups, lr=recipe.peak_rate, betas=(0.9, 0.98), fused=True)
-        self.average = Average(self.model, recipe.average)
+        model = _network(recipe, material, Options(threshold_mean=0.15, dropconnect=recipe.dropconnect), recipe.dropouts)
+        super().__init__(model, recipe, seed, world, material, betas=(0.9, 0.98), eps=1e-8)
         self.pruner = Pruner(self.model.stack.named_parameters(), recipe.density) if recipe.density != 1 else None
         self.states = self.model.start(recipe.streams)
-        self.step, self.epoch, self.place = 0, 0, 0
-        self._read_epoch()
 
-    def _network(self, options: Options | None = None, dropouts: Dropouts | None = None) -> LanguageModel:
-        return LanguageModel(len(self.material.tokenizer), self.recipe.hidden[-1], list(self.recipe.hidden), options, dropouts)
+    def carried(self) -> list[torch.Tensor]:
+        """h and y of every layer."""
+        return [part.detach() for pair in self.states for part in pair]
 
-    @property
-    def tokens(self) -> int:
-        """Tokens read so far, by all processes."""
-        return self.step * self.world.size * self.recipe.streams * self.recipe.window
+    def carry(self, parts: list[torch.Tensor]) -> None:
+        """Go on from what `carried` returned."""
+        self.states = list(zip(parts[0::2], parts[1::2], strict=True))
 
-    def _read_epoch(self) -> None:
-        streams, rank = self.recipe.streams, self.world.rank
-        row = corpus.epoch(self.material.train, self.world.size * streams, self.seed, self.epoch)
-        if len(row) <= self.recipe.window:
-            raise UserError("The text is too short for so many streams and so long a window; take fewer or shorter ones.")
-        self.text = torch.from_numpy(row[:, rank * streams : (rank + 1) * streams].copy())
-
-    def _next(self) -> tuple[torch.Tensor, list[State]]:
-        """The next window [T + 1, B] and the states before it."""
-        window = self.recipe.window
-        if self.place + window >= len(self.text):
-            self.epoch, self.place = self.epoch + 1, 0
-            self._read_epoch()
-        part = self.text[self.place : self.place + window + 1]
-        self.place += window
-        kept = np.random.default_rng((self.seed, self.step, self.world.rank)).random(self.recipe.streams) >= self.material.forget
-        keep = torch.from_numpy(kept.astype(np.float32))[:, None]
-        return part, [(h.detach() * keep, y.detach() * keep.to(y.dtype)) for h, y in self.states]
+    def _before(self, fresh: torch.Tensor) -> list[State]:
+        """The states to go on from, zero where a stream begins afresh."""
+        keep = (~fresh).float()
+        return [(h.detach() * keep, y.detach() * keep.to(y.dtype)) for h, y in self.states]
 
     def advance(self, factor: float, progress: float) -> dict[str, float]:
         """One step at `factor` of the peak learning rate; returns loss (nats a token), density and the share of units that fire.
 
         `progress` (0 to 1) is the share of the run that is done with this step: how many weights are pruned follows it.
         """
-        recipe = self.recipe
-        part, states = self._next()
-        torch.manual_seed((self.seed * DRAW + self.step) * self.world.size + self.world.rank)  # dropout follows from the step alone
+        recipe, rate = self.recipe, self.recipe.peak_rate * factor
+        part, fresh = self._next()
+        self._seed_step()
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.mixed):
-            top, _, rates, self.states = self.model.read(part[:-1], states)
+            top, _, rates, self.states = self.model.read(part[:-1], self._before(fresh))
         loss = mean_loss(top, self.model.embedding, self.model.bias, part[1:])
-        total = loss + recipe.activity_weight * activity_loss(rates, recipe.activity)
-        self.optimiser.zero_grad()
-        total.backward()
-        self.world.average_gradients(self.model)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), recipe.clip)
-        for group in self.optimiser.param_groups:
-            group["lr"] = recipe.peak_rate * factor
-        self.optimiser.step()
+        self._descend(loss + recipe.activity_weight * activity_loss(rates, recipe.activity), rate, recipe.clip)
         if self.pruner is not None:
             self.pruner.hold(progress)
         self.average.take(self.model, self.step)
         self.step += 1
-        active = {f"activity_{index}": float(rate.detach().mean()) for index, rate in enumerate(rates)}
-        return {"loss": float(loss.detach()), "rate": recipe.peak_rate * factor} | active
+        active = {f"activity_{index}": float(share.detach().mean()) for index, share in enumerate(rates)}
+        return {"loss": float(loss.detach()), "rate": rate} | active
 
     def density(self) -> float:
         """Share of the layers' weights that are not zero."""
@@ -166,26 +138,18 @@ class Reader:
 
     def averaged(self) -> LanguageModel:
         """A network with the average weights."""
-        model = self._network()
+        model = _network(self.recipe, self.material)
         model.load_state_dict(self.average.values)
         if self.pruner is not None:  # the average remembers weights that have gone since
             self.pruner.cut(model.stack.named_parameters())
         return model.eval()
 
-    def state(self) -> dict[str, Any]:
-        """Everything needed to go on as if nothing had happened, of all processes."""
-        carried = self.world.gather([part.detach() for pair in self.states for part in pair])
-        trained = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "average": self.average.values}
-        return trained | {"carried": carried, "step": self.step, "epoch": self.epoch, "place": self.place}
-
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what `state` returned."""
-        self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.average.values = state["average"]
-        parts = state["carried"][self.world.rank]
-        self.states = list(zip(parts[0::2], parts[1::2], strict=True))
-        self.step, self.epoch, self.place = state["step"], state["epoch"], state["place"]
+        super().restore(state)
         if self.pruner is not None:
             self.pruner.resume(self.step)
-        self._read_epoch()
+
+
+def _network(recipe: Recipe, material: corpus.Material, options: Options | None = None, dropouts: Dropouts | None = None) -> LanguageModel:
+    return LanguageModel(len(material.tokenizer), recipe.hidden[-1], list(recipe.hidden), options, dropouts)

@@ -32,7 +32,8 @@ from models.spikegpt import SpikeGPT, State
 from models.training import corpus, plot
 from models.training import run as runs
 from models.training.likelihood import mean_loss
-from models.training.reader import DRAW, rate_at
+from models.training.reader import rate_at
+from models.training.reading import Reading
 from pipeline.errors import USAGE, UserError
 
 FOLDER = Path("runs/spikegpt")
@@ -67,85 +68,47 @@ class Recipe:
         return {name: value for name, value in asdict(self).items() if name in shared} | {"seed": seed, "processes": size}
 
 
-class _Reader:
+class _Reader(Reading):
     """Model, optimiser, place in the text: everything that a step changes."""
 
+    recipe: Recipe
+    model: SpikeGPT
+
     def __init__(self, recipe: Recipe, seed: int, world: runs.World, material: corpus.Material) -> None:
-        self.recipe, self.seed, self.world, self.material = recipe, seed, world, material
         torch.manual_seed(seed)
-        self.model = SpikeGPT(len(material.tokenizer), recipe.width, recipe.blocks, recipe.dropout)
-        matrices = [p for p in self.model.parameters() if p.ndim == 2]
-        vectors = [p for p in self.model.parameters() if p.ndim != 2]
-        groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
-        self.optimiser = torch.optim.AdamW(groups, lr=recipe.peak_rate, betas=(0.9, 0.99), eps=4e-9, fused=True)
-        self.average = runs.Average(self.model, recipe.average)
-        self.carried: State = self.model.start(recipe.streams)
-        self.step, self.epoch, self.place = 0, 0, 0
-        self._read_epoch()
+        model = SpikeGPT(len(material.tokenizer), recipe.width, recipe.blocks, recipe.dropout)
+        super().__init__(model, recipe, seed, world, material, betas=(0.9, 0.99), eps=4e-9)
+        self.states: State = self.model.start(recipe.streams)
 
-    @property
-    def tokens(self) -> int:
-        """Tokens read so far, by all processes."""
-        return self.step * self.world.size * self.recipe.streams * self.recipe.window
+    def carried(self) -> list[Tensor]:
+        """What the network carries, in the order of its names."""
+        return list(self.states.values())
 
-    def _read_epoch(self) -> None:
-        streams, rank = self.recipe.streams, self.world.rank
-        row = corpus.epoch(self.material.train, self.world.size * streams, self.seed, self.epoch)
-        if len(row) <= self.recipe.window:
-            raise UserError("The text is too short for so many streams and so long a window; take fewer or shorter ones.")
-        self.text = torch.from_numpy(row[:, rank * streams : (rank + 1) * streams].copy())
-
-    def _next(self) -> Tensor:
-        """The next window [T + 1, B]; now and then a stream begins with an empty state, as use does."""
-        if self.place + self.recipe.window >= len(self.text):
-            self.epoch, self.place = self.epoch + 1, 0
-            self._read_epoch()
-        part = self.text[self.place : self.place + self.recipe.window + 1]
-        self.place += self.recipe.window
-        empty = np.random.default_rng((self.seed, self.step, self.world.rank)).random(self.recipe.streams) < self.material.forget
-        start, forgotten = self.model.start(1), torch.from_numpy(empty)[:, None]
-        self.carried = {name: torch.where(forgotten, start[name], part) for name, part in self.carried.items()}
-        return part
+    def carry(self, parts: list[Tensor]) -> None:
+        """Go on from what `carried` returned."""
+        self.states = dict(zip(self.states, parts, strict=True))
 
     def advance(self, factor: float) -> dict[str, float]:
         """One step at `factor` of the peak learning rate; returns loss (nats a token) and the share of gates that spike."""
-        part = self._next()
-        torch.manual_seed((self.seed * DRAW + self.step) * self.world.size + self.world.rank)  # dropout follows from the step alone
+        rate = self.recipe.peak_rate * factor
+        part, fresh = self._next()
+        start = self.model.start(1)
+        states = {name: torch.where(fresh, start[name], before) for name, before in self.states.items()}
+        self._seed_step()
         with torch.autocast("cpu", torch.bfloat16):
-            top, spikes, self.carried = self.model.read(part[:-1], self.carried)
+            top, spikes, self.states = self.model.read(part[:-1], states)
         loss = mean_loss(top.bfloat16(), self.model.head.weight, self.model.bias, part[1:])
-        self.optimiser.zero_grad()
-        loss.backward()
-        self.world.average_gradients(self.model)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.recipe.peak_rate * factor
-        self.optimiser.step()
+        self._descend(loss, rate, clip=1.0)
         self.average.take(self.model, self.step)
         self.step += 1
         fired = float(torch.stack([gate.detach().mean() for gate in spikes]).mean())
-        return {"loss": float(loss.detach()), "rate": self.recipe.peak_rate * factor, "activity": fired}
+        return {"loss": float(loss.detach()), "rate": rate, "activity": fired}
 
     def averaged(self) -> SpikeGPT:
         """A network with the average weights."""
         model = SpikeGPT(len(self.material.tokenizer), self.recipe.width, self.recipe.blocks)
         model.load_state_dict(self.average.values)
         return model.eval()
-
-    def state(self) -> dict[str, Any]:
-        """Everything needed to go on as if nothing had happened, of all processes."""
-        trained = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "average": self.average.values}
-        carried = self.world.gather(list(self.carried.values()))
-        return trained | {"carried": carried, "step": self.step, "epoch": self.epoch, "place": self.place}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned."""
-        self.model.load_state_dict(state["model"])
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.average.values = state["average"]
-        self.carried = dict(zip(self.carried, state["carried"][self.world.rank], strict=True))
-        self.step, self.epoch, self.place = state["step"], state["epoch"], state["place"]
-        self._read_epoch()
 
     def export(self, path: Path, figures: dict[str, Any]) -> None:
         """Write the average weights to `path` in the published layout, their vocabulary and how they were made beside them."""
