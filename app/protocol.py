@@ -30,15 +30,16 @@ status    four times a second: now_us (sensor time of the surface's newest data)
           elements_uj, chip_uj} of a step, estimated (`models.chip.energy`), or {chip_uj}, measured}, work {gesture and language:
           {events, operations: of a step, bytes: over the link to a chip, ticks: given to it}}},
           recording null | {path, events, bytes, seconds, sentence}, chat {busy, tokens_per_s, memory_age: tokens since the memory began,
-          checks: answers are compared with the host's, may_check: there is a chip to compare, suggestion: the prompt that a gesture
+          checks: answers say how chip and host get on, may_check: there is a chip to compare, suggestion: the prompt that a gesture
           would send, or ""}
 settings  filters {background_us, refractory_us, hot_pixel, polarity, region}, threshold, margin, min_events
 token     id (of the answer), index, node (id of this token in the conversation's tree), text (a piece; pieces joined are the answer),
-          activity, operations, energy_uj (estimated; null on the host), tokens_per_s, chip (a chip made this step), agrees (with the
-          host beside, so far; null where nothing is compared)
+          activity, operations, energy_uj (estimated; null on the host), tokens_per_s, chip (a chip made this step), agrees (not the
+          first token at which chip and host differ; null where that is not asked for)
 chat      event "started" {id, prompt (null: an answer without one, which goes on the last turn if that is the model's), seed};
-          "done" {id, reason ("end"|"stopped"|"limit"|"error"), tokens, seconds, first_token_ms, seed, prompt, host: null | {text, tokens,
-          difference: index of the first token that the host would have chosen otherwise, or null}};
+          "done" {id, reason ("end"|"stopped"|"limit"|"error"), tokens, seconds, first_token_ms, seed, prompt, host: null | {agreed,
+          alone: tokens in whose steps chip and host came to the same, and that are the host's alone, reason: why the chip was left, or
+          "", difference: null | {node, text, index: null before the answer} of the first token in whose step the two differ}};
           "path" {after, turns [{role: "user"|"model", text, done, reason, node (its last token), seed, pieces [[node, text, activity,
           operations, energy_uj]], versions [last tokens of what was said in its place, itself included]}], memory_age, kept (tokens
           that can be gone back to), limit}: where the conversation stands, after everything that moves it; the turns are those that

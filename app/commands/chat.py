@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--repetition-penalty", type=real(1, 100), metavar="X", help="make tokens that were there before less likely; 1 is off"
     )
-    parser.add_argument("--check", action="store_true", help="let the host answer beside the chip, and say where the two differ")
+    parser.add_argument("--check", action="store_true", help="say how far chip and host agree, and where they differ")
     what = "language weights (default: the bundled ones), or a checkpoint of EvNN or SpikeGPT"
     parser.add_argument("--weights", "--language-weights", type=Path, metavar="FILE", help=what)
     parser.add_argument("--vocabulary", type=Path, metavar="PATH", help=VOCABULARY)

@@ -18,6 +18,7 @@ from typing import Any
 
 from app.commands.common import json_line
 from app.engine import chat as engine
+from app.engine.compared import readable
 from app.engine.export import NAMES
 from app.engine.partner import Partner
 from app.engine.telling import merge
@@ -139,7 +140,7 @@ class Terminal:
         self._say(_ending(self.turns))
 
     def check(self, value: str = "on") -> None:
-        """Compare with the host, or no longer."""
+        """Say of every answer how chip and host get on in it, or no longer."""
         self.do(lambda: self.chat.check(value != "off"))
 
     def do(self, action: Callable[[], None]) -> None:
@@ -182,8 +183,8 @@ class Terminal:
             json_line(said | _work(self._tokens), self._partner.identity)
             return
         print(flush=True)
-        if (host := done["host"]) and host["difference"] is not None:
-            self._say(f"The host differs from token {host['difference'] + 1} on: {host['text']}")
+        if done["host"]:
+            self._say(readable(done["host"]))
         if self.interactive:
             seconds = f"{done['tokens']} tokens, {speed:,.0f} tokens/s, first after {done['first_token_ms']:.1f} ms"
             self._say(f"{seconds}, memory {self.chat.memory_age:,} tokens, seed {done['seed']}, {done['reason']}")
@@ -260,7 +261,7 @@ COMMANDS: dict[str, tuple[str, str, Callable[[Terminal, str], None]]] = {
     "load": ("FILE", "take up a conversation that was saved as .json", lambda t, what: t.do(lambda: t.chat.load(_path(what)))),
     "preset": ("NAME", f"settings by name: {', '.join(PRESETS)}", _preset),
     "set": ("[KEY VALUE]", "change a setting, or show them", _set),
-    "check": ("on|off", "let the host answer beside the chip", lambda terminal, what: terminal.check(what)),
+    "check": ("on|off", "say how far chip and host agree, and where they differ", lambda terminal, what: terminal.check(what)),
     "help": ("", "this", _help),
     "quit": ("", "end, as Ctrl-D does", lambda terminal, what: None),
 }

@@ -20,7 +20,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.engine import export, telling
-from app.engine.beside import Beside
+from app.engine.compared import Compared
 from app.engine.wishes import FIGURES, NOTHING, Prompt, Wish, Writing, clean
 from app.protocol import Message
 from models.chip.failover import Watched
@@ -47,14 +47,12 @@ class Chat:
         on_crash: Callable[[BaseException], None],
         *,
         pace_s: float = 0.0,
-        host: Callable[[], Network] | None = None,
         energy: Energy = lambda operations, activity: None,
         about: Message | None = None,
     ) -> None:
         """`on_message` gets the ``token``, ``chat`` and ``notice`` messages of `app.protocol`, in this thread or in one that calls `stop`.
 
-        Writing a token takes at least `pace_s`; reading a prompt is not slowed. `host` makes a second network to compare with (`check`),
-        None where there is no chip to compare. `about` goes into exports.
+        Writing a token takes at least `pace_s`; reading a prompt is not slowed. `about` goes into exports.
         """
         self.tokens_per_s = 0.0
         self.seed = 0
@@ -62,9 +60,10 @@ class Chat:
         self._conversation = Conversation(network, text)
         self._text = text
         self._on_message, self._on_crash = on_message, on_crash
-        self._pace_s, self._host, self._energy = pace_s, host, energy
+        self._pace_s, self._energy = pace_s, energy
         self._about = about or {}
-        self._beside: Beside | None = None
+        self._watched = network if isinstance(network, Watched) else None
+        self._checks = False
         self._lock = threading.RLock()
         """Of what follows, and of the order of messages."""
         self._asked = 0
@@ -103,13 +102,13 @@ class Chat:
 
     @property
     def checks(self) -> bool:
-        """Whether answers are compared with the host's."""
-        return self._beside is not None
+        """Whether it is told how chip and host get on in an answer."""
+        return self._checks
 
     @property
     def may_check(self) -> bool:
         """Whether there is a chip to compare."""
-        return self._host is not None
+        return self._watched is not None
 
     def ask(self, prompt: Prompt) -> None:
         """Queue `prompt`; answers come one after the other. UserError where too many wait."""
@@ -152,8 +151,8 @@ class Chat:
         self._put("tree")
 
     def check(self, value: bool) -> None:
-        """Compare answers with the host's from the next one on, or no longer. UserError where there is no chip to compare."""
-        if value and self._host is None:
+        """Tell from the next answer on how chip and host get on in it, or no longer. UserError where there is no chip to compare."""
+        if value and self._watched is None:
             raise UserError("There is nothing to compare: the language model runs on the host.")
         self._put("check" if value else "uncheck")
 
@@ -232,7 +231,7 @@ class Chat:
                 self._on_message(telling.tree(conversation.memory))
                 return
             case "check" | "uncheck":
-                self._beside = Beside(self._host(), self._text) if wish.kind == "check" and self._host else None
+                self._checks = wish.kind == "check"
                 return
         self._tell_path()
 
@@ -267,6 +266,8 @@ class Chat:
                 self._tell_path()
             if not self._line.pop(wish.number, None):
                 return
+            if self._checks and self._watched:
+                writing.compared = Compared(self._watched)
             self._writing, self.seed = writing, writing.sampling.seed
             prompt = wish.prompt.text if wish.asks else None
             self._on_message({"type": "chat", "event": "started", "id": wish.number, "prompt": prompt, "seed": writing.sampling.seed})
@@ -298,52 +299,49 @@ class Chat:
 
     def _read(self, writing: Writing) -> bool:
         """Read the prompt and what opens the answer; False if it was stopped. UserError for what the vocabulary cannot write."""
-        conversation, beside, wish = self._conversation, self._beside, writing.wish
-        if beside:
-            past = conversation.memory.back(writing.sampling.repetition_window)
-            beside.begin(conversation.memory.head, [node.token for node in past][::-1])
+        conversation, wish = self._conversation, writing.wish
         try:
             for node in conversation.read(wish.prompt.text) if wish.asks else conversation.open_answer():
                 if writing.reason:
                     conversation.memory.drop(node)
                     return False
-                self._account(node)
-                if beside:
-                    beside.read(node.token)
+                self._account(writing, node)
         except ValueError as error:
             raise UserError(f"The model cannot read this: {error}.") from None
         return True
 
     def _write(self, writing: Writing, banned: list[int]) -> None:
-        conversation, beside, how = self._conversation, self._beside, writing.sampling
+        conversation, how = self._conversation, writing.sampling
         begun = time.monotonic()
         for index in range(min(writing.wish.prompt.tokens, MAX_TOKENS)):
             now = time.monotonic()
             forbidden = [] if index else banned
             token = conversation.choose(how, forbidden)
             writing.first_s = writing.first_s or time.monotonic() - writing.begun
-            agrees = beside.follow(token, how, forbidden) if beside else None
             if self._text.ends_turn(token):
                 self._finish(writing, "end")
                 return
             node = conversation.take(token)
-            self._account(node)
+            self._account(writing, node, index)
             self.tokens_per_s = (index + 1) / max(time.monotonic() - begun, 1e-9)
             with self._lock:
                 if writing.reason:
                     conversation.memory.drop(node)
                     return
-                self._tell(writing, node, agrees)
+                self._tell(writing, node)
             if (rest_s := now + self._pace_s - time.monotonic()) > 0:
                 time.sleep(rest_s)  # what is left of the token's time is left to the other threads
         self._finish(writing, "limit")
 
-    def _account(self, node: Node) -> None:
+    def _account(self, writing: Writing, node: Node, index: int | None = None) -> None:
         node.energy_uj = self._energy(node.operations, self._conversation.network.activity)
+        if writing.compared:
+            writing.compared.follow(node, index)
 
-    def _tell(self, writing: Writing, node: Node, agrees: bool | None) -> None:
-        network = self._conversation.network
-        chip = isinstance(network, Watched) and network.on_chip and not network.behind
+    def _tell(self, writing: Writing, node: Node) -> None:
+        network = self._watched
+        chip = network is not None and network.on_chip and not network.behind
+        agrees = writing.compared.agrees(node) if writing.compared else None
         message: Message = {"type": "token", "id": writing.wish.number, "index": len(writing.pieces)}
         message |= dict(zip(FIGURES, telling.figures(node), strict=True))
         message |= {"tokens_per_s": round(self.tokens_per_s, 1), "chip": chip, "agrees": agrees}
@@ -355,11 +353,8 @@ class Chat:
         with self._lock:
             if writing.reason:
                 return
-            beside = self._beside if writing is self._writing else None
-            if beside and reason == "end":
-                beside.finish(writing.sampling, MAX_TOKENS)
             writing.reason, writing.seconds = reason, time.monotonic() - writing.begun
-            self._on_message(writing.done() | {"host": beside.describe() if beside else None})
+            self._on_message(writing.done())
 
     def _end(self, writing: Writing) -> None:
         """Keep how the answer came about, and tell where the conversation stands now."""

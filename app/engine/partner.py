@@ -12,8 +12,6 @@ import app
 from app.engine.chat import Chat
 from app.engine.models import Models
 from app.protocol import Message
-from models.chip.failover import Watched
-from models.chip.integer import LanguageNetwork
 from models.chip.runtime import Runtime
 from pipeline.errors import USAGE, UserError
 
@@ -61,15 +59,12 @@ def opens_as_foreign(weights: Path | None, vocabulary: Path | None, backend: str
 
 def on_runtime(runtime: Runtime, models: Models, on_message: OnMessage, on_crash: OnCrash, pace_s: float = 0.0) -> Chat:
     """A chat with the language model of `models` where `runtime` runs it. UserError where its tokenizer cannot be used."""
-    network = runtime.language
-    chip = isinstance(network, Watched)
     return Chat(
-        network,
+        runtime.language,
         models.tokenizer(),
         on_message,
         on_crash,
         pace_s=pace_s,
-        host=(lambda: LanguageNetwork(network.program)) if chip else None,
         energy=runtime.token_uj,
         about={"version": app.__version__, "model": models.language_id},
     )

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from app.engine.compared import Compared
 from app.protocol import Message
 from models.memory import MODEL, USER, Node
 from models.sampling import PRESETS, Sampling
@@ -68,6 +69,8 @@ class Writing:
     seconds: float = 0.0
     above: Node | None = None
     """Where the conversation stood when it began."""
+    compared: Compared | None = None
+    """How chip and host get on in it, where that was asked for."""
 
     @property
     def sampling(self) -> Sampling:
@@ -78,7 +81,8 @@ class Writing:
         """The message that it is over."""
         said: Message = {"type": "chat", "event": "done", "id": self.wish.number, "reason": self.reason, "tokens": len(self.pieces)}
         said |= {"seconds": round(self.seconds, 4), "first_token_ms": round(self.first_s * 1e3, 3)}
-        return said | {"seed": self.sampling.seed, "prompt": self.wish.prompt.text}
+        said |= {"seed": self.sampling.seed, "prompt": self.wish.prompt.text}
+        return said | {"host": self.compared.describe() if self.compared else None}
 
     def after(self, turns: list[Message]) -> list[Message]:
         """`turns`, which came before, and what has been written since."""

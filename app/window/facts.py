@@ -87,7 +87,7 @@ class Status:
     tokens_per_s: float = 0.0
     memory_age: int = 0
     checks: bool = False
-    """Answers are compared with the host's."""
+    """It is told of answers how chip and host get on."""
     may_check: bool = False
     """There is a chip to compare."""
     suggestion: str = ""

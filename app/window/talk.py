@@ -1,11 +1,11 @@
 """What the window knows of the chat: the conversation where it stands, its branches, its figures; changed only by the engine's messages.
 
 The engine tells a `path` after everything that moves the conversation, so what streamed in between is only ever a picture of the answer
-that is being written. What a path does not say of a turn, how the host answered beside the chip, is kept from before.
+that is being written. What a path does not say of a turn, how chip and host got on in it, is kept from before.
 """
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.protocol import MAX_TURNS
@@ -25,15 +25,21 @@ class Piece:
     energy_uj: float = math.nan
     """NaN on the host."""
     agrees: bool = True
-    """False where the host, beside, would have gone on otherwise."""
+    """False where chip and host differ first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """How the host answered beside the chip; `difference` is the first token that differs, -1 if none does."""
+    """How chip and host got on in an answer."""
 
-    text: str
+    agreed: int
+    """Tokens in whose steps they came to the same, those of the prompt included."""
+    alone: int
+    """Tokens that are the host's alone."""
+    reason: str
+    """Why the chip was left, empty while it is not; a sentence without its stop."""
     difference: int
+    """Place in the conversation of the first token at which they differ, -1 if there is none."""
 
 
 @dataclass(slots=True)
@@ -94,8 +100,10 @@ class Talk:
     doubted: str = ""
     """The text that `doubts` are about."""
     doubts: tuple[Doubt, ...] = ()
-    checked: bool | None = None
-    """Whether the last answer was the host's too; None if nothing was compared."""
+    host: Host | None = None
+    """How chip and host got on in the last answer; None where that was not asked for."""
+    differing: set[int] = field(default_factory=set)
+    """Places of tokens at which they differed."""
 
     def greet(self, turns: list[Fields]) -> None:
         """What an engine says of its conversation when the window attaches."""
@@ -118,7 +126,8 @@ class Talk:
             case "path":
                 self._path(m)
             case "cleared":
-                self.turns, self.rows, self.checked = [], (), None
+                self.turns, self.rows, self.host = [], (), None
+                self.differing.clear()
                 self.generation += 1
                 self.activity = self.energy_uj = self.first_token_ms = math.nan
             case "tree":
@@ -161,12 +170,14 @@ class Talk:
 
     def _done(self, m: Fields) -> None:
         tokens, first_ms, reason = m.whole("tokens"), m.number("first_token_ms", math.nan), m.text("reason")
-        host = None if m.absent("host") else Host(m.part("host").text("text"), m.part("host").whole("difference", -1))
+        host = None if m.absent("host") else _host(m.part("host"))
         self.busy, self.first_token_ms = False, first_ms
         turn = self._answer(m.value("id"))
         if turn is not None:
             turn.done, turn.reason, turn.tokens, turn.host = True, reason, tokens, host
-            self.checked = None if host is None else host.difference < 0
+            self.host = host
+            if host and host.difference >= 0:
+                self.differing.add(host.difference)
 
     def _path(self, m: Fields) -> None:
         after, told = m.whole("after"), [_turn(turn) for turn in m.parts("turns")]
@@ -175,7 +186,9 @@ class Talk:
         self.turns = (self.turns[:place] + told)[-MAX_TURNS:]
         for turn in self.turns:
             if (known := before.get(turn.text)) and known is not turn and known.role == turn.role:
-                turn.host, turn.pieces = known.host, _with_marks(turn.pieces, known)
+                turn.host = known.host
+            if self.differing:
+                turn.pieces = [replace(piece, agrees=False) if piece.node in self.differing else piece for piece in turn.pieces]
 
     def _answer(self, answer: object) -> Turn | None:
         """The turn with this id among the last few (a token may still come after the next question was asked)."""
@@ -190,11 +203,9 @@ class Talk:
         self.doubted, self.doubts = text, tuple(found)
 
 
-def _with_marks(pieces: list[Piece], known: Turn) -> list[Piece]:
-    """`pieces` with the marks of where the host differed."""
-    assert known.host is not None
-    marked = {piece.node for piece in known.pieces if not piece.agrees}
-    return [Piece(p.node, p.text, p.activity, p.operations, p.energy_uj, p.node not in marked) for p in pieces]
+def _host(m: Fields) -> Host:
+    difference = -1 if m.absent("difference") else m.part("difference").whole("node")
+    return Host(m.whole("agreed"), m.whole("alone"), m.text("reason"), difference)
 
 
 def _units(text: str) -> int:

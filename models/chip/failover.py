@@ -85,11 +85,17 @@ def on_chip(process: ChipProcess, plan: Plan, always_import: bool = False) -> li
     return chips
 
 
+class _Differs(Lost):
+    """The chip's answer is not the host's."""
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class _Owed:
     """A step that a chip was asked for and has not answered."""
 
     chip: Chip
+    step: int
+    """`Watched.steps` after it."""
     since: float
     """`time.monotonic` when it was sent, s."""
     state: State
@@ -106,7 +112,9 @@ class _Owed:
         elif answer.failures:
             raise self.chip.process.lose(Lost(f"reports that its program stopped on {answer.failures} PEs"))
         elif not all(map(np.array_equal, _parts(self.state, self.logits), _parts(answer.state, answer.logits))):
-            raise self.chip.process.lose(Lost("answered wrongly: the host comes to another result"))
+            wrong = _Differs("answered wrongly: the host comes to another result")
+            self.chip.process.lose(wrong)
+            raise wrong
         return answer
 
 
@@ -120,6 +128,8 @@ class Watched(integer.Network):
         """Steps that chip and host both made, with the same outcome."""
         self.overtaken = 0
         """Steps that the host told because the chip's answer was not there in time."""
+        self.differed: int | None = None
+        """The last step in which the chip came to another result than the host, counted as `steps`; None if there was none."""
         self.late = 0
         """Deadlines that the chip's own clock says were missed, since it was last given a state."""
         self.sent = 0
@@ -181,7 +191,7 @@ class Watched(integer.Network):
         logits = self._host_step(given)
         self._abreast = chip if sent else None
         if sent:
-            self._owed = _Owed(chip, begun, self.state, self._answers.logits.copy())
+            self._owed = _Owed(chip, self.steps, begun, self.state, self._answers.logits.copy())
             try:
                 self._settle(deadline)
             except Lost:
@@ -193,7 +203,11 @@ class Watched(integer.Network):
         """Compare what the chip owes, if it comes before `deadline` (`time.monotonic`); whether it owes nothing now. Lost as `_Owed`."""
         if self._owed is None:
             return True
-        answer = self._owed.settled(deadline - time.monotonic())
+        try:
+            answer = self._owed.settled(deadline - time.monotonic())
+        except _Differs:
+            self.differed = self._owed.step
+            raise
         if answer is None:
             return False
         self._owed, self.late = None, answer.late

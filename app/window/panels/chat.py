@@ -21,7 +21,7 @@ from app.window.panels.chat_settings import NAMES, ChatSettings
 from app.window.panels.chat_transcript import WHAT_IT_IS, Transcript
 from app.window.panels.chat_tree import Branches
 from app.window.state import Topic, WindowState
-from app.window.talk import MODEL, USER, Turn
+from app.window.talk import MODEL, USER, Host, Turn
 from app.window.texts import mark, tr
 from app.window.theme import Scale
 
@@ -324,8 +324,8 @@ class ChatPanel(Panel):
             parts.append(tr("{share:.0f} % of units active").format(share=talk.activity * 100))
         if math.isfinite(talk.energy_uj):
             parts.append(tr("{energy} µJ a token").format(energy=three(talk.energy_uj)))
-        if talk.checked is not None:
-            parts.append(tr("host agrees") if talk.checked else tr("host differs"))
+        if talk.host:
+            parts += _compared(talk.host)
         parts.append(tr("memory {count} tokens").format(count=whole(self.state.status.memory_age)))
         return parts
 
@@ -348,6 +348,16 @@ class ChatPanel(Panel):
         self.settings.set(settings)
         if isinstance(gestures := settings.get("gestures"), dict):
             self.gestures.set(gestures)
+
+
+def _compared(host: Host) -> list[str]:
+    """How chip and host got on in the last answer, in a few words."""
+    parts = [tr("chip and host agree on {count} tokens").format(count=whole(host.agreed))]
+    if host.difference >= 0:
+        parts.append(tr("they differ at one"))
+    if host.alone:
+        parts.append(tr("{count} by the host alone").format(count=whole(host.alone)))
+    return parts
 
 
 def _menu_button(text: str, tip: str, menu: QMenu) -> QPushButton:

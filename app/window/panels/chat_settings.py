@@ -36,7 +36,7 @@ class ChatSettings(QFrame):
     changed = Signal()
     """A setting is another one now."""
     check_wanted = Signal(bool)
-    """Answers are to be compared with the host's, or no longer."""
+    """It is to be told how chip and host get on, or no longer."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -65,7 +65,7 @@ class ChatSettings(QFrame):
         self.underline.setToolTip(tr("The brighter the line, the more units fired in the token's step (brightest: 25 % and more)"))
         self.underline.setChecked(True)
         self.check = QCheckBox(tr("Host beside the chip"))
-        self.check.setToolTip(tr("The host answers too; the first token that differs is marked"))
+        self.check.setToolTip(tr("Says on how many tokens chip and host agree, and marks the first at which they differ; needs a chip"))
         self._arrange()
         self._connect()
         self._changed()

@@ -5,7 +5,7 @@ text is written anew; so an answer costs its own length and not the conversation
 conversation's tree as a property of their format: pointing at a letter finds the token without any table.
 
 A faint line under a token shows the share of units that fired in its step, from dark (none) to bright (`FULL` and more); a wavy one
-where the host, asked beside the chip, would have gone on otherwise.
+at the first token in whose step chip and host differed.
 """
 
 import math
@@ -190,8 +190,8 @@ class Transcript(QTextEdit):
             if turn.reason in REASONS:
                 self._insert(f"  [{tr(REASONS[turn.reason])}]", _style(theme.MUTED))
             if turn.host and turn.host.difference >= 0:
-                self._insert(f"\n{tr('Host')}  ", _style(theme.WARNING, bold=True))
-                self._insert(turn.host.text, _style(theme.MUTED))
+                self._insert(f"\n{tr('Chip and host differ from the marked token on')}  ", _style(theme.WARNING, bold=True))
+                self._insert(turn.host.reason, _style(theme.MUTED))
 
     def _mark(self, shown: _Shown, turn: Turn) -> None:
         """Give the letters of a turn that stands there already the places of its tokens."""
@@ -285,7 +285,7 @@ def about(piece: Piece) -> Iterable[str]:
     if math.isfinite(piece.energy_uj):
         yield tr("{energy} µJ (estimated)").format(energy=three(piece.energy_uj))
     if not piece.agrees:
-        yield tr("The host would have gone on otherwise")
+        yield tr("Chip and host differ here first")
 
 
 def shade(activity: float) -> QColor:

@@ -1,14 +1,17 @@
 """Promises of the chat: what wishes do to the conversation, and what is told of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from app.engine.compared import readable
+from app.protocol import Message
 from models.chip import failover, firmware, integer, placement
 from models.chip.runtime import emulated
 from pipeline.errors import UserError
-from tests.app.engine.talks import OTHER, PROGRAM, Endless, Talk, prompt
+from tests.app.engine.talks import PROGRAM, Talk, prompt
 
 
 def test_an_answer_is_started_streamed_and_done_and_then_the_path_is_told(talk: Callable[..., Talk]) -> None:
@@ -159,24 +162,63 @@ def test_a_chip_that_is_lost_in_the_middle_of_a_conversation_takes_nothing_of_it
         process.close()
 
 
-def test_beside_the_host_the_first_token_that_differs_is_named(talk: Callable[..., Talk]) -> None:
-    same, other = talk(host=lambda: Endless(PROGRAM)), talk(host=lambda: Endless(OTHER))
-    for one in (same, other):
-        one.chat.check(True)
-        one.chat.ask(prompt("hello", tokens=12))
-        one.settle()
-    done = next(message for message in same.said if message.get("event") == "done")
-    assert done["host"]["difference"] is None
-    assert done["host"]["text"] == same.texts()[1][1]
-    assert all(message["agrees"] for message in same.said if message["type"] == "token")
-    done = next(message for message in other.said if message.get("event") == "done")
-    agreed = [message["agrees"] for message in other.said if message["type"] == "token"]
-    assert done["host"]["difference"] == agreed.index(False)
-    assert not any(agreed[agreed.index(False) :])
-    same.chat.check(False)
-    same.chat.ask(prompt("hello"))
-    assert same.settle()["turns"][-1]["reason"] == "limit"
-    assert [message for message in same.said if message.get("event") == "done"][-1]["host"] is None
+@pytest.fixture
+def on_chip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], failover.LanguageNetwork]]:
+    """The network on an emulated chip with a fault."""
+    pytest.importorskip("unicorn", reason="the emulated chip needs the extra emulator")
+    processes = []
+
+    def start(fault: str) -> failover.LanguageNetwork:
+        monkeypatch.setenv("EGRET_FAULT", fault)
+        plan = placement.place([PROGRAM], firmware.image())
+        processes.append(emulated(plan, module="tests.models.chip.faulty_worker"))
+        network = failover.LanguageNetwork(PROGRAM)
+        network.attach(failover.on_chip(processes[-1], plan)[0])
+        return network
+
+    yield start
+    for process in processes:
+        process.close()
+
+
+def compared(one: Talk, text: str = "hello") -> Message:
+    """How chip and host got on in the answer to `text`."""
+    one.chat.check(True)
+    one.chat.ask(prompt(text, seed=5, tokens=4))
+    one.settle()
+    (done,) = (message for message in one.said if message.get("event") == "done")
+    return cast(Message, done["host"])
+
+
+@pytest.mark.parametrize("step", [3, 9], ids=["prompt", "answer"])
+def test_where_the_chip_answers_wrongly_the_token_of_that_step_is_named_with_the_reason(
+    talk: Callable[..., Talk], on_chip: Callable[[str], failover.LanguageNetwork], step: int
+) -> None:
+    one = talk(on_chip(f"state:{step}"))
+    host = compared(one)
+    nodes = [piece for turn in one.settle()["turns"] for piece in turn["pieces"]]
+    tokens = [message for message in one.said if message["type"] == "token"]
+    index = step - 1 - (len(nodes) - len(tokens))
+    assert host["difference"] == {"node": nodes[step - 1][0], "text": nodes[step - 1][1], "index": index if index >= 0 else None}
+    assert (host["agreed"], host["alone"]) == (step - 1, len(nodes) - step + 1)
+    assert host["reason"] == "The emulated chip answered wrongly: the host comes to another result"
+    assert [message["agrees"] for message in tokens] == [place != index for place in range(len(tokens))]
+    assert "differ first" in readable(host) and host["reason"] in readable(host)
+
+
+def test_where_the_chip_is_right_throughout_it_agrees_on_every_token_and_where_it_dies_nothing_differs(
+    talk: Callable[..., Talk], on_chip: Callable[[str], failover.LanguageNetwork]
+) -> None:
+    one, other = talk(on_chip("state:1000")), talk(on_chip("stopped:4"))
+    host = compared(one)
+    assert host == {"agreed": one.chat.memory_age, "alone": 0, "reason": "", "difference": None}
+    host = compared(other)
+    assert (host["agreed"], host["alone"], host["difference"]) == (3, other.chat.memory_age - 3, None)
+    assert "program stopped" in host["reason"] and host["reason"] in readable(host)
+    one.chat.check(False)
+    one.chat.ask(prompt("hello"))
+    one.settle()
+    assert [message for message in one.said if message.get("event") == "done"][-1]["host"] is None
 
 
 def test_what_the_model_can_make_little_of_is_told_while_it_is_typed(talk: Callable[..., Talk]) -> None:

@@ -280,17 +280,18 @@ def test_what_the_model_can_make_little_of_is_marked_where_it_stands(qtbot: QtBo
     assert prompt.extraSelections() == []
 
 
-def test_the_first_token_that_the_host_would_have_chosen_otherwise_is_marked_with_what_it_said(
+def test_the_first_token_at_which_chip_and_host_differ_is_marked_with_the_reason(
     qtbot: QtBot, window: MainWindow, engine: EngineDouble
 ) -> None:
     transcript = window.chat.transcript
-    host = {"text": "A large net", "tokens": 3, "difference": 1}
-    streamed = [token(1, text) | {"node": 6 + i, "agrees": i < 1} for i, text in enumerate(("A", " tiny", " net"))]
+    reason = "The emulated chip answered wrongly"
+    host = {"agreed": 5, "alone": 3, "reason": reason, "difference": {"node": 7, "text": " tiny", "index": 1}}
+    streamed = [token(1, text) | {"node": 6 + i, "agrees": i != 1} for i, text in enumerate(("A", " tiny", " net"))]
     engine.send(started(1, "Who are you"), *streamed, done(1) | {"host": host}, path(ASKED, ANSWERED))
-    qtbot.waitUntil(lambda: "Host  A large net" in transcript.toPlainText() and "Who" in formats(transcript, NODE))
+    qtbot.waitUntil(lambda: f"from the marked token on  {reason}" in transcript.toPlainText() and "Who" in formats(transcript, NODE))
     pieces = window.state.talk.turns[1].pieces
-    assert [piece.agrees for piece in pieces] == [True, True, False, False]
-    assert "host differs" in window.chat.figures.text()
+    assert [piece.agrees for piece in pieces] == [True, True, False, True]
+    assert "agree on 5 tokens   ·   they differ at one   ·   3 by the host alone" in window.chat.figures.text()
 
 
 def test_presets_set_what_they_are_and_a_change_makes_settings_ones_own(qtbot: QtBot, window: MainWindow) -> None:
