@@ -12,6 +12,8 @@ from models.teaching import movements
 from pipeline.errors import USAGE, UserError
 from pipeline.formats.aedat4 import Aedat4Writer
 
+EVERY_MOVEMENT = movements.FILE
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -113,13 +115,16 @@ def test_the_help_explains_how_to_teach(capsys: pytest.CaptureFixture[str]) -> N
     assert "egret record" in said and "--undo" in said and "does not change" in said
 
 
-def test_a_real_movement_is_taught_from_recordings_and_found_in_others(wave_near: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_real_movement_is_taught_from_recordings_and_found_in_others(
+    wave_near: list[Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The five near waves, which the network was not made for: each is found by what the other four taught."""
+    monkeypatch.setattr(movements, "FILE", EVERY_MOVEMENT)
     assert run_command(["teach", "near wave", "--from", *map(str, wave_near), "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     own, known = said["figures"]["taught"]["near_wave"], said["figures"]["known"]
     assert own["recordings"] == 5 and own["found"] >= 0.9
-    assert known["after"] >= known["before"] - 0.06
+    assert known["after"] >= known["before"] - 0.03
 
 
 def test_a_rod_is_taught_from_an_older_format(shared_data: Path, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -88,7 +88,8 @@ def test_the_bundled_network_learns_a_movement_and_keeps_what_it_knew(tmp_path_f
 def test_counter_examples_are_not_read_as_the_gesture(weights: Path, teacher: Teacher) -> None:
     counter = examples(PUNCHING, 4, counter=True)
     head = teacher.learn((Lesson("sway", (*examples(WAVING, 3), *counter[:3])),))
-    assert answers(weights, head, counter[3].clip.frames()).count("sway") == 0
+    read = answers(weights, head, counter[3].clip.frames())
+    assert len(read) > 40 and read.count("sway") < 0.1 * len(read)
     assert head.figures["taught"]["sway"]["examples"] == 3
 
 
