@@ -53,8 +53,16 @@ class ChatGestures(QFrame):
         self._enable()
 
     def _choose(self, action: str) -> None:
-        self._labels[action] = str(self.choices[action].currentData() or "")
+        self._assign(action, str(self.choices[action].currentData() or ""))
         self.changed.emit()
+
+    def _assign(self, action: str, label: str) -> None:
+        """Have `label` do this and nothing else: a gesture does one thing."""
+        for other, choice in self.choices.items():
+            if label and other != action and self._labels[other] == label:
+                self._labels[other] = ""
+                choice.setCurrentIndex(0)
+        self._labels[action] = label
 
     def _changed(self) -> None:
         self._enable()
@@ -99,7 +107,7 @@ class ChatGestures(QFrame):
         labels = settings.get("labels")
         for action, choice in self.choices.items():
             if isinstance(labels, dict) and isinstance(label := labels.get(action), str):
-                self._labels[action] = label
+                self._assign(action, label)
                 choice.setCurrentIndex(max(choice.findData(label), 0))
         if isinstance(settings.get("prompts"), str):
             self.prompts.setPlainText(settings["prompts"][:LONGEST])

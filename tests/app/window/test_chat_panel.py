@@ -266,20 +266,6 @@ def test_a_conversation_without_branches_is_not_indented(qtbot: QtBot, window: M
     assert window.chat.branches.topLevelItemCount() == 5
 
 
-def test_what_the_model_can_make_little_of_is_marked_where_it_stands(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
-    prompt = window.chat.prompt
-    prompt.setText("🐦 at a zebrafish")
-    qtbot.waitUntil(lambda: engine.ops("chat_doubts") != [])
-    assert engine.ops("chat_doubts") == [{"op": "chat_doubts", "text": "🐦 at a zebrafish"}]
-    found = [[0, 1, "unknown", 4], [7, 16, "rare", 5]]
-    engine.send({"type": "chat", "event": "doubts", "text": "another text", "doubts": found})
-    engine.send({"type": "chat", "event": "doubts", "text": "🐦 at a zebrafish", "doubts": found})
-    qtbot.waitUntil(lambda: len(prompt.extraSelections()) == 2)
-    assert [mark.cursor.selectedText() for mark in prompt.extraSelections()] == ["🐦", "zebrafish"]  # type: ignore[attr-defined]
-    qtbot.keyClicks(prompt, "x")
-    assert prompt.extraSelections() == []
-
-
 def test_the_first_token_at_which_chip_and_host_differ_is_marked_with_the_reason(
     qtbot: QtBot, window: MainWindow, engine: EngineDouble
 ) -> None:
@@ -292,18 +278,6 @@ def test_the_first_token_at_which_chip_and_host_differ_is_marked_with_the_reason
     pieces = window.state.talk.turns[1].pieces
     assert [piece.agrees for piece in pieces] == [True, True, False, True]
     assert "agree on 5 tokens   ·   they differ at one   ·   3 by the host alone" in window.chat.figures.text()
-
-
-def test_presets_set_what_they_are_and_a_change_makes_settings_ones_own(qtbot: QtBot, window: MainWindow) -> None:
-    settings, button = window.chat.settings, window.chat.settings_button
-    assert button.text().startswith("Balanced")
-    settings.use("careful")
-    assert (settings.temperature.value(), settings.top_p.value()) == (0.4, 0.9)
-    assert button.text().startswith("Careful")
-    settings.temperature.setValue(0.45)
-    assert button.text().startswith("Own settings")
-    settings.temperature.setValue(0.4)
-    assert settings.preset.currentData() == "careful"
 
 
 def test_comparing_with_the_host_can_be_chosen_where_there_is_a_chip(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
@@ -334,18 +308,6 @@ def test_the_line_under_a_token_is_brighter_the_more_units_fired(qtbot: QtBot, w
     assert list(about(Piece(1, " x", energy_uj=1.234)))[-1] == "1.23 µJ (estimated)"
 
 
-def test_a_long_prompt_makes_the_field_grow_and_enter_with_shift_begins_a_line(qtbot: QtBot, window: MainWindow) -> None:
-    prompt = window.chat.prompt
-    one = prompt.sizeHint().height()
-    qtbot.keyClicks(prompt, "a")
-    qtbot.keyClick(prompt, Qt.Key.Key_Return, Qt.KeyboardModifier.ShiftModifier)
-    qtbot.keyClicks(prompt, "b")
-    assert prompt.text() == "a\nb"
-    assert prompt.sizeHint().height() > one
-    prompt.setText("x" * 30_000)
-    assert len(prompt.text()) == 20_000
-
-
 def test_old_turns_that_the_engine_no_longer_tells_go_from_the_top(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
     transcript = window.chat.transcript
     later = turn("user", 20, "", "Really")
@@ -355,51 +317,6 @@ def test_old_turns_that_the_engine_no_longer_tells_go_from_the_top(qtbot: QtBot,
     qtbot.waitUntil(lambda: transcript.toPlainText().endswith("Yes"))
     assert "Who are" not in transcript.toPlainText()
     assert transcript.toPlainText().count("tiny net") == 1
-
-
-# ---- gestures ------------------------------------------------------------------------------------------------------------------------
-
-
-def test_gestures_do_nothing_until_they_are_switched_on_and_then_the_engine_is_told(
-    qtbot: QtBot, window: MainWindow, engine: EngineDouble
-) -> None:
-    gestures = window.chat.gestures
-    assert not gestures.on.isChecked()
-    assert not any(choice.isEnabled() for choice in gestures.choices.values())
-    assert engine.ops("chat_gestures") == []
-    gestures.on.click()
-    qtbot.waitUntil(lambda: engine.ops("chat_gestures") != [])
-    (told,) = engine.ops("chat_gestures")
-    assert told["on"]
-    assert told["actions"] == {"hand_clapping": "stop", "arm_roll": "regenerate", "right_hand_wave": "accept"}
-    assert len(told["prompts"]) == 3
-    assert told["temperature"] == 0.7
-    choice = gestures.choices["stop"]
-    choice.setCurrentIndex(choice.findData("air_drums"))
-    choice.activated.emit(choice.currentIndex())
-    qtbot.waitUntil(lambda: len(engine.ops("chat_gestures")) == 2)
-    assert engine.ops("chat_gestures")[1]["actions"]["air_drums"] == "stop"
-
-
-def test_the_prompt_that_a_gesture_would_send_stands_in_the_empty_field(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
-    window.chat.gestures.on.click()
-    engine.send(status(1_000_000, chat={"busy": False, "suggestion": "Hello, how are you?"}))
-    qtbot.waitUntil(lambda: window.chat.prompt.placeholderText() == "Right hand wave sends: Hello, how are you?")
-    window.chat.gestures.on.click()
-    engine.send(status(2_000_000))
-    qtbot.waitUntil(lambda: window.chat.prompt.placeholderText() == "Write something for the model to answer")
-
-
-def test_what_gestures_do_is_kept_between_runs_even_for_gestures_that_are_not_known_yet(qtbot: QtBot, window: MainWindow) -> None:
-    gestures = window.chat.gestures
-    kept = gestures.get()
-    gestures.set({"on": True, "labels": {"stop": "thumbs_up", "accept": 3}, "prompts": "Hi\n\nBye"})
-    assert gestures.message()["actions"] == {"thumbs_up": "stop", "arm_roll": "regenerate", "right_hand_wave": "accept"}
-    assert gestures.message()["prompts"] == ["Hi", "Bye"]
-    gestures.show_labels(("thumbs_up", "arm_roll"))
-    assert gestures.choices["stop"].currentData() == "thumbs_up"
-    gestures.set(kept)
-    assert gestures.get() == kept
 
 
 def test_a_path_that_tells_only_what_changed_is_joined_to_what_was_told(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
