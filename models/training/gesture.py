@@ -10,12 +10,10 @@ threads. With `--data` the network learns the DVS128 Gesture data set instead, f
 
 import argparse
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 import assets
 from models import gesture
@@ -24,6 +22,7 @@ from models.training import clips as data
 from models.training import dvs128, plot
 from models.training import run as runs
 from models.training.answers import Answers
+from models.training.loop import Progress, drive, one_line
 from models.training.trainer import Recipe, Trainer
 from models.training.widen import widened
 from pipeline.errors import USAGE, UserError
@@ -33,8 +32,6 @@ HELD_OUT = 192
 """Clips kept back."""
 CHANNELS = 16
 MOST_CHANNELS = 64
-Progress = Callable[[int, int, dict[str, float]], None]
-"""Called after every step with (step, steps, figures)."""
 
 
 def train(
@@ -68,29 +65,19 @@ def train(
         folder = runs.Folder(run, recipe.settings(seed, world.size), resume, writes=world.first)
         trainer = Trainer(recipe, seed, world, learnt, len(GESTURES), _started(start, recipe, seed))
         pace = runs.Pace(steps, hours)
-        if folder.state is not None:
-            trainer.restore(folder.state)
-            pace.spent_s = folder.state["spent_s"]
-        shown = {"desc": "gesture", "unit": "step", "file": sys.stderr, "mininterval": 2, "disable": not world.first}
-        with tqdm(total=steps, initial=trainer.step, **shown) as bar:
-            while not world.agree(pace.done(trainer.step)):
-                figures = trainer.advance(world.agree(pace.rate(trainer.step)), world.agree(pace.progress(trainer.step + 1)))
-                bar.update()
-                bar.set_postfix_str(pace.left(trainer.step), refresh=False)
-                if progress is not None:
-                    progress(trainer.step, steps, figures)
-                if trainer.step % save_every == 0:
-                    state = trainer.state() | {"spent_s": pace.elapsed_s()}
-                    if world.first:
-                        folder.write(state)
-                        answers = Answers(trainer.averaged(), kept_back, recipe.mixed)
-                        folder.log({"step": trainer.step, "seconds": pace.elapsed_s()} | figures | answers.figures())
-                        _export(trainer, answers, run / "latest.safetensors", recordings)
-                        bar.write(f"step {trainer.step}: {_one_line(figures | answers.figures())}", file=sys.stderr)
-        state = trainer.state() | {"spent_s": pace.elapsed_s()}
-        if not world.first:
+
+        def advance() -> dict[str, float]:
+            return trainer.advance(world.agree(pace.rate(trainer.step)), world.agree(pace.progress(trainer.step + 1)))
+
+        def report(figures: dict[str, float]) -> str:
+            answers = Answers(trainer.averaged(), kept_back, recipe.mixed)
+            figures |= answers.figures()
+            folder.log({"step": trainer.step, "seconds": pace.elapsed_s()} | figures)
+            _export(trainer, answers, run / "latest.safetensors", recordings)
+            return one_line(figures)
+
+        if not drive(trainer, world, folder, pace, advance, report, name="gesture", save_every=save_every, progress=progress):
             return {}
-        folder.write(state)
         return _export(trainer, Answers(trainer.averaged(), kept_back), output, recordings)
 
 
@@ -133,10 +120,6 @@ def _export(trainer: Trainer, answers: Answers, path: Path, recordings: Path | N
     }
     gesture.save(trainer.averaged(), path, list(GESTURES), temperature, threshold, about)
     return figures | {"temperature": temperature, "threshold": threshold}
-
-
-def _one_line(figures: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value:.4g}" for name, value in figures.items() if isinstance(value, (int, float)))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -185,7 +168,7 @@ def run(arguments: argparse.Namespace) -> int:
         threads=arguments.threads,
     )
     if figures:
-        print(f"{arguments.out}: {_one_line(figures)}")
+        print(f"{arguments.out}: {one_line(figures)}")
     return 0
 
 

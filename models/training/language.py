@@ -11,18 +11,17 @@ threads.
 
 import argparse
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 import assets
 from models import language
 from models.training import corpus, plot
 from models.training import run as runs
+from models.training.loop import Progress, drive, one_line
 from models.training.perplexity import perplexity
 from models.training.reader import CHAT, WIKITEXT, Reader, Recipe, rate_at
 from pipeline.errors import USAGE, UserError
@@ -33,8 +32,6 @@ MOST = 1 << 16
 """Units of a layer and ids of a vocabulary at most, as in a file of weights (models/checkpoint.py)."""
 DEFAULTS = {corpus.CHAT: ("language", CHAT, 9000), corpus.WIKITEXT: ("wikitext", WIKITEXT, 40_000)}
 """Of each kind of text the name of weights and run, the recipe, and the steps."""
-Progress = Callable[[int, int, dict[str, float]], None]
-"""Called after every step with (step, steps, figures)."""
 
 
 def train(
@@ -62,30 +59,19 @@ def train(
         folder = runs.Folder(run, recipe.settings(kind, seed, world.size), resume, writes=world.first)
         reader = Reader(recipe, seed, world, _material(world, data, run / "tokenizer.json", recipe.vocabulary))
         pace = runs.Pace(steps, hours)
-        if folder.state is not None:
-            reader.restore(folder.state)
-            pace.spent_s = folder.state["spent_s"]
-        shown = {"desc": "language", "unit": "step", "file": sys.stderr, "mininterval": 2, "disable": not world.first}
-        with tqdm(total=steps, initial=reader.step, **shown) as bar:
-            while not world.agree(pace.done(reader.step)):
-                done = world.agree(pace.progress(reader.step + 1))
-                figures = reader.advance(rate_at(done, reader.step, steps), done)
-                bar.update()
-                bar.set_postfix_str(pace.left(reader.step), refresh=False)
-                if progress is not None:
-                    progress(reader.step, steps, figures)
-                if reader.step % save_every == 0:
-                    state = reader.state() | {"spent_s": pace.elapsed_s()}
-                    if world.first:
-                        folder.write(state)
-                        figures |= _measured(reader, LOG_LIMIT)
-                        folder.log({"step": reader.step, "tokens": reader.tokens, "seconds": pace.elapsed_s()} | figures)
-                        _export(reader, run / "latest.safetensors", figures)
-                        bar.write(f"step {reader.step}: {_one_line(figures)}\n  {_sample(reader)}", file=sys.stderr)
-        state = reader.state() | {"spent_s": pace.elapsed_s()}
-        if not world.first:
+
+        def advance() -> dict[str, float]:
+            done = world.agree(pace.progress(reader.step + 1))
+            return reader.advance(rate_at(done, reader.step, steps), done)
+
+        def report(figures: dict[str, float]) -> str:
+            figures |= _measured(reader, LOG_LIMIT)
+            folder.log({"step": reader.step, "tokens": reader.tokens, "seconds": pace.elapsed_s()} | figures)
+            _export(reader, run / "latest.safetensors", figures)
+            return f"{one_line(figures)}\n  {_sample(reader)}"
+
+        if not drive(reader, world, folder, pace, advance, report, name="language", save_every=save_every, progress=progress):
             return {}
-        folder.write(state)
         return _finish(reader, output)
 
 
@@ -128,10 +114,6 @@ def _sample(reader: Reader) -> str:
     """What the model would go on to say, for the log."""
     tokenizer = reader.material.tokenizer
     return " ".join(tokenizer.decode(reader.averaged().write(tokenizer, reader.material.prompt, 40)).split())
-
-
-def _one_line(figures: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
 
 
 def _layers(text: str) -> tuple[int, ...]:
@@ -196,7 +178,7 @@ def run(arguments: argparse.Namespace) -> int:
         threads=arguments.threads,
     )
     if figures:
-        print(f"{output}: {_one_line(figures)}")
+        print(f"{output}: {one_line(figures)}")
     return 0
 
 

@@ -18,7 +18,6 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -26,12 +25,12 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from models.spikegpt import SpikeGPT, State
 from models.training import corpus, plot
 from models.training import run as runs
 from models.training.likelihood import mean_loss
+from models.training.loop import Progress, drive, one_line
 from models.training.reader import rate_at
 from models.training.reading import Reading
 from pipeline.errors import USAGE, UserError
@@ -41,8 +40,6 @@ STREAMS = 32
 """Parallel parts of the text that is kept back."""
 LOG_LIMIT = 2000
 """Tokens of each that are read while training."""
-Progress = Callable[[int, int, dict[str, float]], None]
-"""Called after every step with (step, steps, figures)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,36 +168,21 @@ def train(
         world.wait()  # the first process learns the vocabulary
         reader = _Reader(recipe, seed, world, material or corpus.material(*text))
         pace = runs.Pace(steps, hours)
-        if folder.state is not None:
-            reader.restore(folder.state)
-            pace.spent_s = folder.state["spent_s"]
-        shown = {"desc": "spikegpt", "unit": "step", "file": sys.stderr, "mininterval": 2, "disable": not world.first}
-        with tqdm(total=steps, initial=reader.step, **shown) as bar:
-            while not world.agree(pace.done(reader.step)):
-                figures = reader.advance(rate_at(world.agree(pace.progress(reader.step + 1)), reader.step, steps))
-                bar.update()
-                bar.set_postfix_str(pace.left(reader.step), refresh=False)
-                if progress is not None:
-                    progress(reader.step, steps, figures)
-                if reader.step % save_every == 0:
-                    state = reader.state() | {"spent_s": pace.elapsed_s()}
-                    if world.first:
-                        folder.write(state)
-                        figures |= perplexity(reader.averaged(), reader.material, LOG_LIMIT)
-                        folder.log({"step": reader.step, "tokens": reader.tokens, "seconds": pace.elapsed_s()} | figures)
-                        reader.export(run / "latest.pth", figures)
-                        bar.write(f"step {reader.step}: {_one_line(figures)}", file=sys.stderr)
-        state = reader.state() | {"spent_s": pace.elapsed_s()}
-        if not world.first:
+
+        def advance() -> dict[str, float]:
+            return reader.advance(rate_at(world.agree(pace.progress(reader.step + 1)), reader.step, steps))
+
+        def report(figures: dict[str, float]) -> str:
+            figures |= perplexity(reader.averaged(), reader.material, LOG_LIMIT)
+            folder.log({"step": reader.step, "tokens": reader.tokens, "seconds": pace.elapsed_s()} | figures)
+            reader.export(run / "latest.pth", figures)
+            return one_line(figures)
+
+        if not drive(reader, world, folder, pace, advance, report, name="spikegpt", save_every=save_every, progress=progress):
             return {}
-        folder.write(state)
         figures = perplexity(reader.averaged(), reader.material)
         reader.export(output, figures)
         return figures
-
-
-def _one_line(figures: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {value:.4g}" for name, value in figures.items())
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -239,7 +221,7 @@ def run(arguments: argparse.Namespace) -> int:
         threads=arguments.threads,
     )
     if figures:
-        print(f"{arguments.out}: {_one_line(figures)}")
+        print(f"{arguments.out}: {one_line(figures)}")
     return 0
 
 
