@@ -13,6 +13,7 @@ File names, keys and types are those that are publicly known. That the boards of
 the name of the key, and so is that no other key is needed.
 """
 
+import contextlib
 import fcntl
 import ipaddress
 from dataclasses import dataclass
@@ -43,10 +44,10 @@ class Board:
 
 def root() -> Path | None:
     """The folder of the site's configuration; None where boards are not shared."""
-    try:
-        return Path(SITE.read_text().strip())
-    except OSError:
-        return ROOT if ROOT.is_dir() else None
+    with contextlib.suppress(OSError, ValueError):  # there is no such file, or it is no text
+        if named := SITE.read_text("utf-8").strip():
+            return Path(named)
+    return ROOT if ROOT.is_dir() else None
 
 
 def listed() -> list[Board]:
@@ -98,7 +99,7 @@ def locked(address: str) -> bool:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: looking is in nobody's way
     except BlockingIOError:
         return True
-    except OSError:
+    except (OSError, ValueError):  # ValueError: no file can be called so
         return False
     return False
 

@@ -173,7 +173,9 @@ def _board(wanted: Settings, python: str) -> Readiness:
             return Readiness("board", "No board is named: set S2_IP to its address, or use --runtime spinnaker2:ADDRESS.")
     if wanted.eth_ip and boards.locked(wanted.eth_ip):
         return Readiness("locked", f"The board {wanted.eth_ip} is in use by somebody else: wait until its lock is free.")
-    where = f"the board {wanted.eth_ip} is named" if wanted.eth_ip else "a board is named"
+    where = "the package is to find a board itself"
+    if address := wanted.eth_ip or wanted.stm_ip:
+        where = f"the board {address} is named"
     sentence = f"py-spinnaker2 is there ({python}) and {where}; whether it answers is seen when it is asked."
     return Readiness("ready", sentence, wanted)
 

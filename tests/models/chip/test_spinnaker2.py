@@ -235,6 +235,23 @@ def test_the_first_board_of_the_sites_list_that_nobody_uses_is_taken_where_none_
     assert found(bare)[0] == "ready"
 
 
+def test_a_site_without_a_list_leaves_it_to_the_package_to_find_a_board(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (site(tmp_path, "", monkeypatch).parent / boards.NAME).unlink()
+    found = spinnaker2.examine(Settings(BOARD.python, BOARD.path))
+    assert found.state == "ready" and "the package is to find a board itself" in found.sentence and "named" not in found.sentence
+
+
+@pytest.mark.parametrize("contents", [b"", b" \n", b"\xff\xfe\n"], ids=["empty", "blank", "no text"])
+def test_a_sites_file_that_names_no_folder_is_as_if_it_were_not_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, contents: bytes
+) -> None:
+    site(tmp_path, LIST, monkeypatch)
+    boards.SITE.write_bytes(contents)
+    monkeypatch.setattr(boards, "ROOT", tmp_path / "absent")
+    assert boards.root() is None and boards.listed() == [] and boards.described() == ""
+    assert spinnaker2.examine(Settings(BOARD.python, BOARD.path)).state == "board"
+
+
 @pytest.mark.parametrize(
     "text",
     [
