@@ -101,6 +101,7 @@ def test_the_state_is_the_one_that_the_conversation_would_have_had_had_the_rest_
 def backend(request: pytest.FixtureRequest) -> Iterator[Callable[[], Network]]:
     """A network on each backend: the host, an emulated chip in this process, and one in its own that is watched as the live one is."""
     processes = []
+    networks = []
 
     def start() -> Network:
         if request.param == "host":
@@ -115,9 +116,12 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Callable[[], Network]]:
         processes.append(emulated(plan))
         watched = failover.LanguageNetwork(PROGRAM)
         watched.attach(failover.on_chip(processes[-1], plan)[0])
+        networks.append(watched)
         return watched
 
     yield start
+    for network in networks:  # else it was the host that kept the promise
+        assert network.on_chip and network.checked == network.steps > 0
     for process in processes:
         process.close()
 
