@@ -68,6 +68,7 @@ def _seek(engine: "Engine", order: Message) -> None:
 def _speed(engine: "Engine", order: Message) -> None:
     engine.speed = _number(order, "value", 0, MAX_SPEED)
     engine.steer("speed", value=engine.speed)
+    engine.runtime.keep_time(engine.speed != 0)
 
 
 def _loop(engine: "Engine", order: Message) -> None:

@@ -133,7 +133,7 @@ class Engine:
         """Everything that can fail, before anything runs."""
         duration = self.settings.duration
         self.runtime = self.models.runtime(self.settings.runtime)
-        self.runtime.live(self.notice, in_time=self.settings.speed != 0)
+        self.runtime.live(self.notice, in_time=self.speed != 0)
         self.recognition = Recognition(
             self.runtime,
             self.models.decider(self.settings.threshold),

@@ -149,9 +149,12 @@ class Runtime:
         self._live, self._in_time, self._on_notice = True, in_time, on_notice
         if self._board:
             on_notice("warning", BATCHES)
-        for network in self._watched():
-            if network.chip is not None:
-                self._limit(network.chip, network)
+        self._limit_all()
+
+    def keep_time(self, wanted: bool) -> None:
+        """From now on decisions have to be in time, or no longer: the speed of what is played was changed. From any thread."""
+        self._in_time = wanted
+        self._limit_all()
 
     def go_back(self) -> None:
         """Start the chip anew and return to it, with the networks' state. Takes seconds; the host goes on meanwhile. UserError where it
@@ -199,6 +202,11 @@ class Runtime:
         for chip, network in zip(chips, networks, strict=True):
             self._limit(chip, network)
             network.attach(chip)
+
+    def _limit_all(self) -> None:
+        for network in self._watched():
+            if network.chip is not None:
+                self._limit(network.chip, network)
 
     def _limit(self, chip: Chip, network: Watched) -> None:
         """How long `chip` may take for a step of `network`: a board's run takes seconds, and a token has no frame that it belongs to."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from app.engine.commands import carry_out
 from app.engine.loop import Engine, EngineSettings
 from app.protocol import Message
 from models.chip import runtime
@@ -77,6 +78,18 @@ def test_no_frame_waits_for_a_chip_that_hangs_while_the_recording_plays(
     chip = decided(simulated_wave, "emulator", lambda engine: os.kill(pid_of_the_chip(engine), signal.SIGSTOP), speed=1)
     assert same(chip, host) and chip[2] == "emulator"
     assert [one["runtime"] for one in chip[0][25:]] == ["host"] * (len(host[0]) - 25)
+
+
+def test_a_frame_waits_for_the_chip_only_while_the_recording_plays_as_fast_as_it_can(simulated_wave: Path) -> None:
+    settings = EngineSettings(str(simulated_wave), runtime="emulator", speed=1, loop=True, stay=True, chat=False)
+    with Engine(settings) as engine:
+        network = engine.runtime.gesture
+        assert isinstance(network, Watched) and network.chip is not None
+        limits = [network.chip.frame_s]
+        for speed in (0, 2):
+            carry_out(engine, {"op": "speed", "value": speed})
+            limits.append(network.chip.frame_s)
+        assert limits == [60.0, None, 60.0]
 
 
 def test_a_wrong_answer_of_the_chip_is_told_by_no_decision(
