@@ -4,8 +4,8 @@ Two presets exist because two questions are asked of the simulator:
 
 - ``dvs128`` is narrow. It resembles the DVS128 Gesture data set (Amir et al. 2017) as far as is known without having it: a person at
   some distance, limbs brighter than the background and than the clothes on the torso, 10-60 k events/s. An independent network trained
-  on the real set recognises gestures of this preset; that is its purpose. Its pixels do not rebound: where half of the sensors do, that network names
-  73 % of the gestures instead of 91 %, so the set's camera, unlike others of its make, can hardly have had any.
+  on the real set recognises gestures of this preset; that is its purpose. Its pixels do not rebound: where half of the sensors do, that
+  network names 73 % of the gestures instead of 91 %, so the set's camera, unlike others of its make, can hardly have had any.
 - ``wide`` is for training. It covers what a user's room, camera and habits may be: from a whole person to a hand that fills much of the
   view, limbs brighter or darker than what is behind them, contrast down to where the noise is as strong as the signal, part of the
   person outside the view, other tempi and amplitudes.
