@@ -48,8 +48,11 @@ def run(arguments: argparse.Namespace) -> int:
 
     pair = arguments.runtime, arguments.against
     for place in pair:
-        if place.partition(":")[0] not in PLACES:
+        name, colon, address = place.partition(":")
+        if name not in PLACES:
             raise UserError(f"There is nothing called {place!r} to compare with: choose one of {', '.join(PLACES)}.", USAGE)
+        if colon and (name != "spinnaker2" or not address):
+            raise UserError(f"Only a board has an address behind the colon: write {name}, not {place!r}.", USAGE)
     if pair[0] == pair[1]:
         raise UserError(f"Comparing {pair[0]} with itself proves nothing: name two of {', '.join(PLACES)}.", USAGE)
     model = arguments.model or assets.path("gesture.safetensors")
@@ -73,13 +76,14 @@ def verify(program: Program, source: Path | None, steps: int | None = None, one:
     from models.chip import parity
     from models.chip.worker_process import Lost
 
-    names = [place.partition(":")[0] for place in (one, other)]
+    places = (one, other)
+    names = [place.partition(":")[0] for place in places]
     if steps is None:
         steps = BOARD_STEPS if "spinnaker2" in names else TOKENS if source is None else None
     writer = _Writer() if source is None else None
     inputs = islice(writer or _counts(source), steps)  # type: ignore[arg-type]
     with ExitStack() as held:
-        first, second = (_Meter(name, *_placed(place, program, held)) for name, place in zip(names, (one, other), strict=True))
+        first, second = (_Meter(name, *_placed(place, program, held)) for name, place in zip(names, places, strict=True))
         shown = progress(inputs, "comparing", total=steps, unit=" steps")
         unseen = ("x",) if "spinnaker2" in names else ()  # no memory of a PE holds it
         try:
@@ -90,14 +94,12 @@ def verify(program: Program, source: Path | None, steps: int | None = None, one:
         said = None if difference is None else {"step": found.steps, "signal": difference.signal, "index": difference.index}
         return {
             "type": "verify",
-            "runtime": names[0],
-            "against": names[1],
+            "runtime": one,
+            "against": other,
             "kind": program.kind,
             "steps": found.steps,
             "numbers": found.numbers,
-            "difference": None
-            if said is None or difference is None
-            else said | dict(zip(names, (difference.one, difference.other), strict=True)),
+            "difference": None if said is None or difference is None else said | {"runtime": difference.one, "against": difference.other},
         } | (second if second.plan else first).figures()
 
 
@@ -197,16 +199,22 @@ class _Meter:
         }
 
 
+def _called(place: str) -> str:
+    """A place in words."""
+    name, _, address = place.partition(":")
+    return f"{PLACES[name]}{f' {address}' if address else ''}"
+
+
 def readable(said: dict[str, Any]) -> str:
     """`verify` as lines."""
-    difference, names = said["difference"], (said["runtime"], said["against"])
-    one, other = (PLACES[name] for name in names)
+    difference = said["difference"]
+    one, other = (_called(said[role]) for role in ("runtime", "against"))
     if difference is None:
         first = f"The same: {said['numbers']:,} numbers in {said['steps']:,} steps of the {said['kind']} network, {one} and {other}."
     else:
         first = (
             f"Step {difference['step']} differs first in {difference['signal']}[{difference['index']}]: "
-            f"{difference[names[0]]} on {one}, {difference[names[1]]} on {other}."
+            f"{difference['runtime']} on {one}, {difference['against']} on {other}."
         )
     ticks = f"a tick is {said['tick_ms']:g} ms, {said['deadlines_missed']} deadlines missed."
     if "longest_turn" not in said:

@@ -38,10 +38,10 @@ def test_both_shipped_networks_fit_one_chip(tmp_path: Path, capsys: pytest.Captu
 
 def test_a_table_says_what_a_network_takes_and_its_program_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out, program = tmp_path / "plan", tmp_path / "program"
-    assert run_command(["compile", GESTURE, "--density", "0.2", "--out", str(out), "--program", str(program)]) == 0
+    assert run_command(["compile", LANGUAGE, "--density", "0.5", "--out", str(out), "--program", str(program)]) == 0
     said = capsys.readouterr().out
-    assert f"{len(plan.load(out).elements)} of 148 PEs" in said and "gesture: " in said and "read-out" in said
-    assert storage.load(program, "gesture").metadata["density"] == pytest.approx(0.2, abs=0.01)
+    assert f"{len(plan.load(out).elements)} of 148 PEs" in said and "language: " in said and "read-out" in said
+    assert storage.load(program, "language").metadata["density"] == pytest.approx(0.5, abs=0.01)
     assert run_command(["compile", str(program), "--out", str(tmp_path / "again"), "--tick", "900"]) == 0
     assert plan.load(tmp_path / "again").tick_us == 900
     with pytest.raises(UserError, match="is a program already"):
@@ -54,11 +54,14 @@ def test_a_table_says_what_a_network_takes_and_its_program_is_kept(tmp_path: Pat
         (["compile", GESTURE, LANGUAGE, "--out", "plan", "--program", "program"], "--program is for one MODEL", USAGE),
         (["compile", "absent.safetensors", "--out", "plan"], "There are no weights at absent.safetensors", FAILED),
         (["compile", GESTURE, "--out", "plan", "--density", "0"], "not a number above 0", USAGE),
-        (["compile", GESTURE, "--density", "0.1", "--out", "absent/plan"], "could not be written to absent/plan", FAILED),
+        (["compile", GESTURE, "--out", "absent/plan"], "could not be written to absent/plan", FAILED),
         (["verify", "--against", "oracle"], "nothing called 'oracle'", USAGE),
         (["verify", "--against", "host"], "with itself proves nothing", USAGE),
+        (["verify", "--against", "emulator:x"], "Only a board has an address.*write emulator, not 'emulator:x'", USAGE),
+        (["verify", "--runtime", "host:1"], "Only a board has an address.*write host,", USAGE),
+        (["verify", "--against", "spinnaker2:"], "Only a board has an address", USAGE),
         (["verify", LANGUAGE, "--source", "x.aedat4"], "a language model, which reads no recording", USAGE),
-        (["verify", "--source", "absent.aedat4", "--density", "0.1"], "absent.aedat4", FAILED),
+        (["verify", "--source", "absent.aedat4"], "absent.aedat4", FAILED),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(
@@ -91,7 +94,7 @@ def test_the_first_signal_that_differs_is_named(monkeypatch: pytest.MonkeyPatch,
         return networks
 
     monkeypatch.setattr(emulated, "on_one_chip", tampered)
-    assert run_command(["verify", "--density", "0.1", "--steps", "3"]) == FAILED
+    assert run_command(["verify", "--steps", "3"]) == FAILED
     assert "Step 1 differs first in layer 0: a[1]: " in capsys.readouterr().out
 
 
@@ -122,6 +125,26 @@ def test_a_board_is_verified_signal_by_signal(a_board: None, tmp_path: Path, cap
     assert said["numbers"] == 3 * signals_of_a_step and said["deadlines_missed"] == 0
     assert run_command(arguments) == 0
     assert " and the board." in capsys.readouterr().out
+
+
+def test_two_boards_are_told_apart_by_their_addresses(a_board: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    boards = "spinnaker2:192.0.2.7", "spinnaker2:192.0.2.8"
+    program = small("language", tmp_path / "program")
+    arguments = ["verify", program, "--runtime", boards[0], "--against", boards[1], "--steps", "2"]
+    assert run_command([*arguments, "--json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["runtime"], said["against"], said["difference"]) == (*boards, None)
+    differing = said | {"difference": {"step": 1, "signal": "o", "index": 2, "runtime": 3, "against": 4}}
+    assert "o[2]: 3 on the board 192.0.2.7, 4 on the board 192.0.2.8." in verify.readable(differing)
+
+
+def test_what_each_of_two_places_computed_stands_under_its_role(
+    a_board: None, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOUBLE_FAULT", "wrong")
+    assert run_command(["verify", small("language", tmp_path / "program"), "--against", "spinnaker2", "--steps", "2", "--json"]) == FAILED
+    difference = json.loads(capsys.readouterr().out)["difference"]
+    assert difference["runtime"] != difference["against"] and set(difference) == {"step", "signal", "index", "runtime", "against"}
 
 
 def test_a_board_that_computes_something_else_is_told_with_the_first_signal(
