@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 from app.commands.common import add_json, add_source, duration, json_line, stop_on_signals
 from app.progress import progress
@@ -68,11 +69,14 @@ def run(arguments: argparse.Namespace) -> int:
         raise UserError("The source delivered nothing: nothing was recorded.")
     said = {"path": str(arguments.out), "events": writer.events, "bytes": writer.bytes, "lost": lost}
     said["seconds"] = round(time.monotonic() - begun, 2)
-    if arguments.json:
-        json_line({"type": "recording"} | said)
-    else:
-        print(
-            f"{said['events']:,} events, {writer.bytes / 1e6:.2f} MB, in {arguments.out}."
-            + (f" Lost before they came here: {lost:,}." if lost else "")
-        )
+    _tell(said, arguments.json)
     return code
+
+
+def _tell(said: dict[str, Any], as_json: bool) -> None:
+    """Print what was recorded."""
+    if as_json:
+        json_line({"type": "recording"} | said)
+        return
+    lost = f" Lost before they came here: {said['lost']:,}." if said["lost"] else ""
+    print(f"{said['events']:,} events, {said['bytes'] / 1e6:.2f} MB, in {said['path']}.{lost}")
