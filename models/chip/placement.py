@@ -120,16 +120,23 @@ def _fewest(units: int, least_bytes: int, name: str, cut: Callable[[int], list[S
     """
     room = REGION_BYTES - ROUTING_BYTES
     parts = min(max(1, least_bytes // room), units)
-    while True:
-        found = cut(parts)
-        largest = max(piece.bytes() for piece in found)
-        if largest <= room or USABLE_PES < parts < units:
-            return found
+    too_few = parts - 1
+    found = cut(parts)
+    while (largest := max(piece.bytes() for piece in found)) > room and not USABLE_PES < parts < units:
         if parts == units:
             raise UserError(
                 f"The network does not fit the chip: one unit of {name} needs {largest:,} bytes, and a PE has {room:,} for data."
             )
-        parts = min(max(parts + 1, parts * largest // room), units)
+        too_few, parts = parts, min(max(parts + 1, parts * largest // room), units)
+        found = cut(parts)
+    while parts - too_few > 1:  # a slice too wide for sparse rows is far larger than its share, so the last stride may have been too long
+        middle = (too_few + parts) // 2
+        fewer = cut(middle)
+        if max(piece.bytes() for piece in fewer) <= room:
+            found, parts = fewer, middle
+        else:
+            too_few = middle
+    return found
 
 
 def _too_large(programs: list[Program], cut: list[list[Slice]]) -> str:

@@ -158,6 +158,14 @@ def test_a_unit_too_large_for_a_pe_is_refused_with_its_size() -> None:
         placed([programs.program(1, "gesture", [3], inputs=2000, density=1.0)], room=2_000)
 
 
+def test_a_sparse_layer_takes_no_more_pes_than_it_needs() -> None:
+    program = programs.program(1, "gesture", [1000], inputs=1500, density=0.05)
+    pieces = [piece for piece in placement._slices(program) if piece.role == Role.EGRU]
+    fewer = slices.egru_slices(program, 0, len(pieces) - 1, 1, "input", placement.WINDOW_STEPS["gesture"])
+    room = placement.REGION_BYTES - placement.ROUTING_BYTES
+    assert max(piece.bytes() for piece in pieces) <= room < max(piece.bytes() for piece in fewer)
+
+
 def test_more_sources_than_a_pe_can_receive_are_refused() -> None:
     with pytest.raises(UserError, match=r"listens to 6,\d+ sources, and a PE can receive 5,887 events"):
         placed([programs.program(1, "gesture", [4], inputs=6_000, density=0.1)])
