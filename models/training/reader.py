@@ -95,8 +95,8 @@ class Reader(Reading):
         """Untrained. UserError where the text is too short for the streams or the recipe's density is none."""
         torch.manual_seed(seed)
         model = _network(recipe, material, Options(threshold_mean=0.15, dropconnect=recipe.dropconnect), recipe.dropouts)
+        self.pruner = Pruner(model.stack.named_parameters(), recipe.density) if recipe.density != 1 else None
         super().__init__(model, recipe, seed, world, material, betas=(0.9, 0.98), eps=1e-8)
-        self.pruner = Pruner(self.model.stack.named_parameters(), recipe.density) if recipe.density != 1 else None
         self.states = self.model.start(recipe.streams)
 
     def carried(self) -> list[torch.Tensor]:
