@@ -19,6 +19,7 @@ limited to `MAX_PICKLE_BYTES`. The caller compares the shapes with those that it
 import math
 import pickletools
 import struct
+import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -206,6 +207,11 @@ class _Machine:
 
     def run(self, pickled: bytes) -> Any:
         """What the pickle describes."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # Python's, of escapes in a damaged pickle's strings
+            return self._carry_out(pickled)
+
+    def _carry_out(self, pickled: bytes) -> Any:
         argument: Any
         for opcode, argument, _ in pickletools.genops(pickled):
             name = opcode.name

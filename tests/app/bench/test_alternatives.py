@@ -88,6 +88,7 @@ def test_every_way_computes_the_step_that_egret_computes(metadata: Metadata, tmp
     assert 0.02 < np.mean(egret.activity) < 0.9
 
 
+@pytest.mark.parametrize("metadata", [LOCAL, LANGUAGE], ids=["gesture, local", "language"])
 def test_ways_in_float32_agree_in_every_number_of_the_state(metadata: Metadata, tmp_path: Path) -> None:
     kernels, tensors, metadata = network(metadata, tmp_path)
     ways = all_ways(tensors, metadata, kernels if metadata["kind"] == "gesture" else None)

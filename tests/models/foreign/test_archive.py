@@ -131,6 +131,11 @@ def test_a_list_of_tensors_with_other_bytes_in_it_gives_a_reason_or_tensors(whol
     assert all(isinstance(value, archive.Tensor) for value in found.values())
 
 
+def test_an_escape_that_python_frowns_upon_is_no_warning() -> None:
+    with pytest.raises(ValueError):
+        state_dict(b"\x80\x02S'\\8'\n.")
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_as_a_list_of_tensors_give_a_reason(contents: bytes) -> None:
     with pytest.raises(ValueError):
