@@ -21,6 +21,7 @@ from models.checkpoint import Tensors
 from models.chip.compress import compress
 from models.chip.integer import GestureNetwork
 from models.chip.program import GATE_BITS, Program
+from models.chip.report import write_picture
 from pipeline.errors import UserError
 
 SHARES = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
@@ -120,12 +121,7 @@ def plot(measured: dict[str, dict[str, float]], path: Path) -> None:
     axes.grid(alpha=0.3)
     axes.set_title("A gesture step on the host, at batch 1", fontsize=10)
     axes.legend(frameon=False, fontsize=8)
-    try:
-        canvas.print_png(str(path))
-    except OSError as error:
-        raise UserError(
-            f"The picture could not be written to {path} ({error.strerror}); choose a folder that exists and has room."
-        ) from error
+    write_picture(canvas, path)
 
 
 def table(measured: dict[str, dict[str, Any]]) -> list[str]:

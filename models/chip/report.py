@@ -140,6 +140,11 @@ def plot(plan: Plan, path: Path) -> None:
     axes.set_title(f"{len(plan.elements)} of {USABLE_PES} PEs of a SpiNNaker 2 (quad x, y), and how full their data memory is", fontsize=10)
     for side in axes.spines.values():
         side.set_visible(False)
+    write_picture(canvas, path)
+
+
+def write_picture(canvas: Any, path: Path) -> None:
+    """Write what is drawn on matplotlib's `canvas` to `path` as PNG. UserError if that cannot be done."""
     try:
         canvas.print_png(str(path))
     except OSError as error:
