@@ -70,7 +70,7 @@ class GestureNetwork(nn.Module):
 
 def save(model: GestureNetwork, path: Path, labels: list[str], temperature: float, threshold: float, about: dict[str, Any]) -> None:
     """Write the model as float16. Confidences are softmax(logits / temperature); below `threshold` there is no gesture."""
-    tensors = {name.removeprefix("stack."): value.detach().half().numpy() for name, value in model.named_parameters()}
+    tensors = {name.removeprefix("stack."): value.detach().half().cpu().numpy() for name, value in model.named_parameters()}
     tensors["readout.w"] = tensors.pop("readout.weight").T
     tensors["readout.b"] = tensors.pop("readout.bias")
     for name in tensors:

@@ -67,7 +67,7 @@ class LanguageModel(nn.Module):
     def read(self, tokens: Tensor, states: list[State] | None = None) -> tuple[Tensor, list[Tensor], list[Tensor], list[State]]:
         """tokens int64 [T, B] -> inputs of the read-out [T, B, E], outputs and firing rates of the layers, states after the last step."""
         rows = self.embedding * self.words(self.embedding.new_ones(len(self.embedding), 1)) if self.training else self.embedding
-        outputs, rates, states = self.stack(self.inputs(nn.functional.embedding(tokens, rows)), states)
+        outputs, rates, states = self.stack(self.inputs(rows.index_select(0, tokens.flatten()).view(*tokens.shape, -1)), states)
         return self.outputs(outputs[-1]), outputs, rates, states
 
     def forward(self, tokens: Tensor, states: list[State] | None = None) -> tuple[Tensor, list[Tensor], list[Tensor], list[State]]:
@@ -98,7 +98,7 @@ class LanguageModel(nn.Module):
 
 def save(model: LanguageModel, path: Path, tokenizer: str, about: dict[str, Any]) -> None:
     """Write the model as float16; `about` (made, licence, attribution) goes into its metadata, `tokenizer` names the file beside it."""
-    tensors = {name.removeprefix("stack."): value.detach().half().numpy() for name, value in model.named_parameters()}
+    tensors = {name.removeprefix("stack."): value.detach().half().cpu().numpy() for name, value in model.named_parameters()}
     for name in tensors:
         if name.endswith(".theta"):
             tensors[name] = np.clip(tensors[name], 0, 1)

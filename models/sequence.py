@@ -2,8 +2,9 @@
 
 **Why an autograd function by hand.** A step is two small products and a dozen element-wise operations; recorded one by one by autograd it
 costs more in bookkeeping than in arithmetic. `Sequence` runs the loop without recording, keeps what the backward pass needs, and takes the
-gradient of the recurrent weights as a single product over all steps. On a processor, with bfloat16 products, the element-wise part is
-compiled (models/elementwise.py); anywhere else, and with zoneout, torch does it. Both compute the same.
+gradient of the recurrent weights as a single product over all steps. The element-wise part is compiled: for a processor with bfloat16
+products by models/elementwise.py, for a graphics processor by models/elementwise_gpu.py; anywhere else, and with zoneout, torch does it.
+All compute the same.
 
 **Surrogate gradient.** e is a step function of c - theta, whose derivative is replaced by a triangle,
 `dampening * max(0, 1 - support * |c - theta|)`; it is zero outside, so units far from their threshold take no part in the backward pass.
@@ -232,15 +233,15 @@ class Sequence(torch.autograd.Function):
         membranes = h.new_empty(steps, batch, units)  # c
         before[0], outputs[0] = h, y
         weights = weights_of(wh.to(a.dtype))
-        compiled = a.device.type == "cpu" and a.dtype == torch.bfloat16 and hold is None
-        run = _step_compiled if compiled else _step
+        kind = _kind(a, hold)
+        run = _STEPS[kind]
         a, b, d, theta = a.contiguous(), b.contiguous(), d.contiguous(), theta.contiguous()
         laid_out = product.laid_out(weights, batch)
         for t in range(steps):
             q, held = product.forward(outputs[t], laid_out), None if hold is None else hold[t]
             run(a[t], q, b, d, theta, before[t], gates[t], reset[t], membranes[t], outputs[t + 1], before[t + 1], held)
         ctx.save_for_backward(gates, reset, before, outputs, membranes, weights, theta, hold)
-        ctx.surrogate, ctx.product, ctx.compiled = surrogate, product, compiled
+        ctx.surrogate, ctx.product, ctx.kind = surrogate, product, kind
         return outputs[1:], (membranes > theta).to(h.dtype).mean((0, 1)), before[-1].clone()
 
     @staticmethod
@@ -253,14 +254,19 @@ class Sequence(torch.autograd.Function):
         sums = theta.new_zeros(5, units)  # of the gradients of theta, of b_z, b_r, b_g, and of d_g
         each = (grad_rate / (steps * batch)).contiguous()
         gh, gy, grad_y = grad_h.clone(), torch.zeros_like(outputs[0]), grad_y.contiguous()
-        run = _back_compiled if ctx.compiled else _back
+        run = _BACK[ctx.kind]
+        of_theta = torch.empty_like(membranes) if ctx.kind == _GPU else None  # summed in the end, as everything there
         laid_out = ctx.product.laid_out_back(weights, batch)
         for t in range(steps - 1, -1, -1):
             saved = gates[t], reset[t], before[t], membranes[t], theta, None if hold is None else hold[t]
-            run(saved, ctx.surrogate, each, gy, grad_y[t], gh, da[t], dq[t], sums)
+            run(saved, ctx.surrogate, each, gy, grad_y[t], gh, da[t], dq[t], sums if of_theta is None else of_theta[t])
             gy = ctx.product.to_outputs(dq[t], laid_out)
+        if of_theta is not None:
+            rest = (part.sum((0, 1), dtype=sums.dtype) for part in (*da.split(units, -1), dq[..., 2 * units :]))
+            sums = torch.stack([of_theta.sum((0, 1)), *rest])
         grad_wh = ctx.product.to_weights(outputs[:-1], dq).to(theta.dtype)
-        return da, grad_wh, sums[1:4].flatten(), sums[[1, 2, 4]].flatten(), sums[0], gh, gy, None, None, None
+        grad_d = torch.cat((sums[1], sums[2], sums[4]))
+        return da, grad_wh, sums[1:4].flatten(), grad_d, sums[0], gh, gy, None, None, None
 
 
 def _step(
@@ -319,6 +325,15 @@ def _back(
     grad_h.copy_(new * z if hold is None else new * z + gc * hold)
 
 
+def _kind(a: Tensor, hold: Tensor | None) -> str:
+    """What computes the element-wise part of a sequence with these inputs."""
+    if hold is not None:
+        return _TORCH
+    if a.device.type == "cuda":
+        return _GPU
+    return _CPU if a.device.type == "cpu" and a.dtype == torch.bfloat16 else _TORCH
+
+
 def _bits(value: Tensor) -> Any:
     """The array of a tensor, for bfloat16 that of its bits."""
     return (value.view(torch.int16) if value.dtype == torch.bfloat16 else value).numpy()
@@ -331,3 +346,20 @@ def _step_compiled(*arguments: Any) -> None:
 def _back_compiled(saved: tuple[Any, ...], surrogate: Surrogate, *arguments: Tensor) -> None:
     shape = np.float32(surrogate.dampening), np.float32(surrogate.support)
     elementwise.backward(*map(_bits, saved[:-1]), shape, *map(_bits, arguments))
+
+
+def _step_fused(*arguments: Any) -> None:
+    from models import elementwise_gpu  # needs Triton, which only torch's builds for CUDA have
+
+    elementwise_gpu.forward(*arguments[:-1])
+
+
+def _back_fused(saved: tuple[Any, ...], surrogate: Surrogate, *arguments: Tensor) -> None:
+    from models import elementwise_gpu
+
+    elementwise_gpu.backward(saved[:-1], (surrogate.dampening, surrogate.support), *arguments)
+
+
+_TORCH, _CPU, _GPU = "torch", "cpu", "gpu"
+_STEPS = {_TORCH: _step, _CPU: _step_compiled, _GPU: _step_fused}
+_BACK = {_TORCH: _back, _CPU: _back_compiled, _GPU: _back_fused}

@@ -84,12 +84,13 @@ def _logits(model: GestureNetwork, clips: data.Clips, mixed: bool) -> tuple[npt.
     training = model.training
     model.eval()
     parts: list[npt.NDArray[np.float32]] = []
-    active = torch.zeros(len(model.hidden))
+    device = model.readout.weight.device
+    active = torch.zeros(len(model.hidden), device=device)
     for first in range(0, len(clips), 48):
-        counts = torch.from_numpy(np.stack(clips.counts[first : first + 48], axis=1))
-        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+        counts = torch.from_numpy(np.stack(clips.counts[first : first + 48], axis=1)).to(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
             logits, outputs, _, _ = model(gesture.features(counts))
         active += torch.stack([(y > 0).float().mean() for y in outputs]) * counts.shape[1] / len(clips)
-        parts.append(logits.float().transpose(0, 1).numpy())
+        parts.append(logits.float().transpose(0, 1).cpu().numpy())
     model.train(training)
     return np.concatenate(parts), active.tolist()

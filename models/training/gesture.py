@@ -9,6 +9,7 @@ threads. With `--data` the network learns the DVS128 Gesture data set instead, f
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from models.training import clips as data
 from models.training import dvs128, plot
 from models.training import run as runs
 from models.training.answers import Answers
-from models.training.loop import Progress, drive, one_line
+from models.training.loop import Figures, Progress, drive, one_line
 from models.training.trainer import Recipe, Trainer
 from models.training.widen import widened
 from pipeline.errors import USAGE, UserError
@@ -49,6 +50,7 @@ def train(
     hours: float | None = None,
     resume: bool = False,
     threads: int = 1,
+    device: str = "cpu",
     save_every: int = 100,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -60,13 +62,13 @@ def train(
     """
     recipe = recipe or Recipe()
     torch.set_num_threads(threads)
-    with runs.World() as world:
+    with runs.World(device) as world:
         learnt, kept_back = _simulated(world, clip_folder, clips, held_out) if recordings is None else _recorded(recordings)
         folder = runs.Folder(run, recipe.settings(seed, world.size), resume, writes=world.first)
-        trainer = Trainer(recipe, seed, world, learnt, len(GESTURES), _started(start, recipe, seed))
+        trainer = Trainer(recipe, seed, world, learnt, len(GESTURES), _started(start, recipe, seed), _workers(world))
         pace = runs.Pace(steps, hours)
 
-        def advance() -> dict[str, float]:
+        def advance() -> Figures:
             return trainer.advance(world.agree(pace.rate(trainer.step)), world.agree(pace.progress(trainer.step + 1)))
 
         def report(figures: dict[str, float]) -> str:
@@ -79,6 +81,11 @@ def train(
         if not drive(trainer, world, folder, pace, advance, report, name="gesture", save_every=save_every, progress=progress):
             return {}
         return _export(trainer, Answers(trainer.averaged(), kept_back), output, recordings)
+
+
+def _workers(world: runs.World) -> int:
+    """Processes that draw batches for a graphics processor; a processor that trains has no core to spare for them."""
+    return 0 if world.device.type == "cpu" else max(1, (os.cpu_count() or 1) - 2)
 
 
 def _started(path: Path | None, recipe: Recipe, seed: int) -> gesture.GestureNetwork | None:
@@ -166,6 +173,7 @@ def run(arguments: argparse.Namespace) -> int:
         hours=arguments.hours,
         resume=arguments.resume,
         threads=arguments.threads,
+        device=arguments.device,
     )
     if figures:
         print(f"{arguments.out}: {one_line(figures)}")

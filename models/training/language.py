@@ -21,7 +21,7 @@ import assets
 from models import language
 from models.training import corpus, plot
 from models.training import run as runs
-from models.training.loop import Progress, drive, one_line
+from models.training.loop import Figures, Progress, drive, one_line
 from models.training.perplexity import perplexity
 from models.training.reader import CHAT, WIKITEXT, Reader, Recipe, rate_at
 from pipeline.errors import USAGE, UserError
@@ -45,6 +45,7 @@ def train(
     hours: float | None = None,
     resume: bool = False,
     threads: int = 1,
+    device: str = "cpu",
     save_every: int = 200,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -55,12 +56,12 @@ def train(
     kind = corpus.kind_of(data)
     recipe = recipe or DEFAULTS[kind][1]
     torch.set_num_threads(threads)
-    with runs.World() as world:
+    with runs.World(device) as world:
         folder = runs.Folder(run, recipe.settings(kind, seed, world.size), resume, writes=world.first)
         reader = Reader(recipe, seed, world, _material(world, data, run / "tokenizer.json", recipe.vocabulary))
         pace = runs.Pace(steps, hours)
 
-        def advance() -> dict[str, float]:
+        def advance() -> Figures:
             done = world.agree(pace.progress(reader.step + 1))
             return reader.advance(rate_at(done, reader.step, steps), done)
 
@@ -105,7 +106,7 @@ def _finish(reader: Reader, path: Path) -> dict[str, Any]:
     """Write the weights to `path`, measure what was written on all texts that were kept back, and say so in the file."""
     _export(reader, path, {})
     material = reader.material
-    figures = {"density": reader.density()} | perplexity(language.load(path), material.validation, material.words)
+    figures = {"density": reader.density()} | perplexity(language.load(path).to(reader.world.device), material.validation, material.words)
     _export(reader, path, figures)
     return figures
 
@@ -113,7 +114,7 @@ def _finish(reader: Reader, path: Path) -> dict[str, Any]:
 def _sample(reader: Reader) -> str:
     """What the model would go on to say, for the log."""
     tokenizer = reader.material.tokenizer
-    return " ".join(tokenizer.decode(reader.averaged().write(tokenizer, reader.material.prompt, 40)).split())
+    return " ".join(tokenizer.decode(reader.averaged().cpu().write(tokenizer, reader.material.prompt, 40)).split())
 
 
 def _layers(text: str) -> tuple[int, ...]:
@@ -176,6 +177,7 @@ def run(arguments: argparse.Namespace) -> int:
         hours=arguments.hours,
         resume=arguments.resume,
         threads=arguments.threads,
+        device=arguments.device,
     )
     if figures:
         print(f"{output}: {one_line(figures)}")

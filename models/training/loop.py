@@ -4,13 +4,16 @@ All processes that train together take every step and hand in their part of the 
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
+from torch import Tensor
 from tqdm import tqdm
 
 from models.training.run import Folder, Pace, World
 
+Figures = Mapping[str, Tensor | float]
+"""What a step says of itself; a tensor of one number stays on its device until somebody wants to know it."""
 Progress = Callable[[int, int, dict[str, float]], None]
 """Called after every step with (step, steps, figures)."""
 
@@ -32,7 +35,7 @@ def drive(
     world: World,
     folder: Folder,
     pace: Pace,
-    advance: Callable[[], dict[str, float]],
+    advance: Callable[[], Figures],
     report: Callable[[dict[str, float]], str],
     *,
     name: str,
@@ -54,13 +57,17 @@ def drive(
             bar.update()
             bar.set_postfix_str(pace.left(learner.step), refresh=False)
             if progress is not None:
-                progress(learner.step, pace.steps, figures)
+                progress(learner.step, pace.steps, _numbers(figures))
             if learner.step % save_every == 0:
                 _keep(learner, world, folder, pace)
                 if world.first:
-                    bar.write(f"step {learner.step}: {report(figures)}", file=sys.stderr)
+                    bar.write(f"step {learner.step}: {report(_numbers(figures))}", file=sys.stderr)
     _keep(learner, world, folder, pace)
     return world.first
+
+
+def _numbers(figures: Figures) -> dict[str, float]:
+    return {name: float(value) for name, value in figures.items()}
 
 
 def _keep(learner: Learner, world: World, folder: Folder, pace: Pace) -> None:

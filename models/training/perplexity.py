@@ -29,14 +29,14 @@ def perplexity(
     the total is that of the mean: every stream begins with a state of zeros and its first token is not scored. With one stream it is exact.
     """
     row = torch.from_numpy(np.concatenate(texts).astype(np.int64))
-    length = len(row) // streams
-    text = row[: length * streams].reshape(streams, length).t()
+    length, device = len(row) // streams, model.embedding.device
+    text = row[: length * streams].reshape(streams, length).t().to(device)
     training = model.training
     model.eval()
-    states, total, count, active = model.start(streams), 0.0, 0, torch.zeros(len(model.hidden))
+    states, total, count, active = model.start(streams), 0.0, 0, torch.zeros(len(model.hidden), device=device)
     for place in range(0, min(length, limit or length) - 1, PIECE):
         part = text[place : place + PIECE + 1]
-        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+        with torch.autocast(device.type, torch.bfloat16, enabled=mixed):
             top, outputs, _, states = model.read(part[:-1], states)
         total += float(mean_loss(top, model.embedding, model.bias, part[1:])) * part[1:].numel()
         count += part[1:].numel()

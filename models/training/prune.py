@@ -2,18 +2,18 @@
 
 Taken away after training, half of a language model's weights cost it 6 % of its perplexity, seven tenths 40 %; a network that goes on
 learning while they go makes up for most of it (Zhu and Gupta, "To prune, or not to prune", 2017, arXiv 1710.01878, whose schedule this
-is). Which weights go is what `models.chip.compress.prune` says, so the chip's program of the finished network keeps every weight that is
-left. A weight that is gone may come back: until the next choice it is held at zero, but its gradient is not.
+is). Which weights go is what `models.chip.compress.prune` says, here with torch, as the network may be on another device; so the chip's
+program of the finished network keeps every weight that is left. A weight that is gone may come back: until the next choice it is held at
+zero, but its gradient is not.
 
 Weights need no training against quantisation: int8 with a step per target costs less than 0.1 % (tests/models/chip/test_shipped.py).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 from torch import Tensor, nn
 
-from models.chip.compress import prune
 from pipeline.errors import USAGE, UserError
 
 BEGIN, END = 0.1, 0.8
@@ -26,6 +26,24 @@ def density_at(progress: float, density: float) -> float:
     """The share of weights that is kept when `progress` (0 to 1) of a run is done that ends with `density`."""
     done = min(max((progress - BEGIN) / (END - BEGIN), 0.0), 1.0)
     return density + (1 - density) * (1 - done) ** 3
+
+
+def kept(matrices: Mapping[str, Tensor], density: float) -> dict[str, Tensor]:
+    """Where the share `density` of the largest weights of all `matrices` is, each measured by its matrix's root mean square."""
+    ranks = {name: matrix.detach().abs() / _rms(matrix) for name, matrix in matrices.items()}
+    every = torch.cat([rank.flatten() for rank in ranks.values()])
+    gone = every.numel() - round(every.numel() * density)
+    if gone == 0:
+        return {name: matrix != 0 for name, matrix in matrices.items()}
+    # A processor selects faster than it sorts, a graphics processor the other way round.
+    least = every.kthvalue(gone + 1).values if every.device.type == "cpu" else every.sort().values[gone]
+    return {name: (rank >= least) & (rank > 0) for name, rank in ranks.items()}
+
+
+def _rms(matrix: Tensor) -> Tensor:
+    """Root mean square of what is not zero."""
+    found = torch.count_nonzero(matrix).clamp(min=1)
+    return (matrix.detach().double().square().sum() / found).sqrt().clamp(min=torch.finfo(torch.float32).tiny).float()
 
 
 class Pruner:
@@ -47,9 +65,7 @@ class Pruner:
     def hold(self, progress: float) -> None:
         """Set to zero what is gone when `progress` (0 to 1) of the run is done."""
         if self._step % EVERY == 0 or progress >= 1:
-            arrays = {name: matrix.detach().numpy() for name, matrix in self._matrices.items()}
-            pruned = prune(arrays, density_at(progress, self.density))
-            self._kept = {name: torch.from_numpy(part != 0) for name, part in pruned.items()}
+            self._kept = kept(self._matrices, density_at(progress, self.density))
         self._step += 1
         self.cut(self._matrices.items())
 

@@ -15,11 +15,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from models.egru import Options, State, activity_loss
+from models.egru import Options, activity_loss
 from models.language import Dropouts, LanguageModel
 from models.training import corpus
 from models.training.likelihood import mean_loss
+from models.training.passes import Passes
 from models.training.prune import Pruner
 from models.training.reading import Reading
 from models.training.run import World
@@ -98,38 +100,47 @@ class Reader(Reading):
         self.pruner = Pruner(model.stack.named_parameters(), recipe.density) if recipe.density != 1 else None
         super().__init__(model, recipe, seed, world, material, betas=(0.9, 0.98), eps=1e-8)
         self.states = self.model.start(recipe.streams)
+        self.passes = Passes(self.model, self._pass)
 
-    def carried(self) -> list[torch.Tensor]:
+    def carried(self) -> list[Tensor]:
         """h and y of every layer."""
         return [part.detach() for pair in self.states for part in pair]
 
-    def carry(self, parts: list[torch.Tensor]) -> None:
+    def carry(self, parts: list[Tensor]) -> None:
         """Go on from what `carried` returned."""
         self.states = list(zip(parts[0::2], parts[1::2], strict=True))
 
-    def _before(self, fresh: torch.Tensor) -> list[State]:
-        """The states to go on from, zero where a stream begins afresh."""
-        keep = (~fresh).float()
-        return [(h.detach() * keep, y.detach() * keep.to(y.dtype)) for h, y in self.states]
+    def _pass(self, part: Tensor, fresh: Tensor, *before: Tensor) -> list[Tensor]:
+        """The gradients of a window [T + 1, B] from the state `before`, zero where `fresh` [B, 1] says that a stream begins anew.
 
-    def advance(self, factor: float, progress: float) -> dict[str, float]:
-        """One step at `factor` of the peak learning rate; returns loss (nats a token), density and the share of units that fire.
+        Returns loss (nats a token), the layers' mean firing rates, and h and y of every layer.
+        """
+        recipe, keep = self.recipe, (~fresh).float()
+        kept = [value * keep.to(value.dtype) for value in before]
+        states = list(zip(kept[0::2], kept[1::2], strict=True))
+        with torch.autocast(part.device.type, torch.bfloat16, enabled=recipe.mixed, cache_enabled=False):
+            top, _, rates, states = self.model.read(part[:-1], states)
+        loss = mean_loss(top, self.model.embedding, self.model.bias, part[1:])
+        (loss + recipe.activity_weight * activity_loss(rates, recipe.activity)).backward()
+        shares = [rate.detach().mean() for rate in rates]
+        return [loss.detach(), torch.stack(shares), *(value.detach() for pair in states for value in pair)]
+
+    def advance(self, factor: float, progress: float) -> dict[str, Tensor | float]:
+        """One step at `factor` of the peak learning rate; returns loss (nats a token) and the share of units that fire.
 
         `progress` (0 to 1) is the share of the run that is done with this step: how many weights are pruned follows it.
         """
         recipe, rate = self.recipe, self.recipe.peak_rate * factor
         part, fresh = self._next()
         self._seed_step()
-        with torch.autocast("cpu", torch.bfloat16, enabled=recipe.mixed):
-            top, _, rates, self.states = self.model.read(part[:-1], self._before(fresh))
-        loss = mean_loss(top, self.model.embedding, self.model.bias, part[1:])
-        self._descend(loss + recipe.activity_weight * activity_loss(rates, recipe.activity), rate, recipe.clip)
+        loss, shares, *carried = self.passes(part, fresh, *self.carried())
+        self.carry(carried)
+        self._descend(rate, recipe.clip)
         if self.pruner is not None:
             self.pruner.hold(progress)
         self.average.take(self.model, self.step)
         self.step += 1
-        active = {f"activity_{index}": float(share.detach().mean()) for index, share in enumerate(rates)}
-        return {"loss": float(loss.detach()), "rate": rate} | active
+        return {"loss": loss, "rate": rate} | {f"activity_{index}": share for index, share in enumerate(shares)}
 
     def density(self) -> float:
         """Share of the layers' weights that are not zero."""
@@ -139,7 +150,7 @@ class Reader(Reading):
     def averaged(self) -> LanguageModel:
         """A network with the average weights."""
         model = _network(self.recipe, self.material)
-        model.load_state_dict(self.average.values)
+        model.to(self.world.device).load_state_dict(self.average.values)
         if self.pruner is not None:  # the average remembers weights that have gone since
             self.pruner.cut(model.stack.named_parameters())
         return model.eval()

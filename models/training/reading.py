@@ -45,7 +45,7 @@ class Reading(ABC):
         self, model: nn.Module, recipe: Settings, seed: int, world: World, material: corpus.Material, betas: tuple[float, float], eps: float
     ) -> None:
         """At the beginning of the text. UserError where that is too short for the recipe's streams. `betas` and `eps` are AdamW's."""
-        self.model, self.recipe, self.seed, self.world, self.material = model, recipe, seed, world, material
+        self.model, self.recipe, self.seed, self.world, self.material = model.to(world.device), recipe, seed, world, material
         matrices = [p for p in model.parameters() if p.ndim == 2]
         vectors = [p for p in model.parameters() if p.ndim != 2]
         groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
@@ -72,7 +72,7 @@ class Reading(ABC):
         row = corpus.epoch(self.material.train, self.world.size * streams, self.seed, self.epoch)
         if len(row) <= self.recipe.window:
             raise UserError("The text is too short for so many streams and so long a window; take fewer or shorter ones.")
-        self.text = torch.from_numpy(row[:, rank * streams : (rank + 1) * streams].copy())
+        self.text = torch.from_numpy(row[:, rank * streams : (rank + 1) * streams].copy()).to(self.world.device)
 
     def _next(self) -> tuple[Tensor, Tensor]:
         """The next window [T + 1, B], and which of the streams [B, 1] begin it with a fresh state, as use does now and then."""
@@ -83,16 +83,14 @@ class Reading(ABC):
         part = self.text[self.place : self.place + window + 1]
         self.place += window
         fresh = np.random.default_rng((self.seed, self.step, self.world.rank)).random(self.recipe.streams) < self.material.forget
-        return part, torch.from_numpy(fresh)[:, None]
+        return part, torch.from_numpy(fresh)[:, None].to(self.world.device)
 
     def _seed_step(self) -> None:
         """Let the dropout of this step follow from the step alone."""
         torch.manual_seed((self.seed * DRAW + self.step) * self.world.size + self.world.rank)
 
-    def _descend(self, loss: Tensor, rate: float, clip: float) -> None:
-        """One step of the optimiser down the gradient of `loss`, of norm `clip` at most, averaged over the processes."""
-        self.optimiser.zero_grad()
-        loss.backward()
+    def _descend(self, rate: float, clip: float) -> None:
+        """One step of the optimiser down the gradients, averaged over the processes and of norm `clip` at most."""
         self.world.average_gradients(self.model)
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), clip)
         for group in self.optimiser.param_groups:
@@ -102,14 +100,14 @@ class Reading(ABC):
     def state(self) -> dict[str, Any]:
         """Everything needed to go on as if nothing had happened, of all processes."""
         trained = {"model": self.model.state_dict(), "optimiser": self.optimiser.state_dict(), "average": self.average.values}
-        carried = self.world.gather(self.carried())
+        carried = self.world.gather([part.cpu() for part in self.carried()])
         return trained | {"carried": carried, "step": self.step, "epoch": self.epoch, "place": self.place}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from what `state` returned."""
         self.model.load_state_dict(state["model"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.average.values = state["average"]
-        self.carry(state["carried"][self.world.rank])
+        self.average.restore(state["average"])
+        self.carry([part.to(self.world.device) for part in state["carried"][self.world.rank]])
         self.step, self.epoch, self.place = state["step"], state["epoch"], state["place"]
         self._read_epoch()

@@ -25,16 +25,21 @@ from torch import Tensor, distributed, nn
 
 from pipeline.errors import USAGE, UserError
 
+DEVICES = ("cpu", "cuda")
+"""Where a training runs."""
+
 
 class World:
     """The processes that train together: one, unless torchrun started more. Use as a context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, device: str = "cpu") -> None:
+        """UserError where this machine has no such `device`, as torch names it: ``cpu``, ``cuda``."""
         self.size, self.rank = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("RANK", "0"))
+        self.device = _device(device, int(os.environ.get("LOCAL_RANK", "0")))
 
     def __enter__(self) -> "World":
         if self.size > 1:
-            distributed.init_process_group("gloo")
+            distributed.init_process_group("cpu:gloo,cuda:nccl" if self.device.type == "cuda" else "gloo")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -78,12 +83,29 @@ class World:
             distributed.barrier()
 
 
+def _device(name: str, local_rank: int) -> torch.device:
+    """The device called `name`; of several graphics processors each process of a machine takes its own."""
+    if name not in DEVICES:
+        raise UserError(f"There is no training on {name!r}: --device is {' or '.join(DEVICES)}.", USAGE)
+    if name == "cpu":
+        return torch.device("cpu")
+    if not torch.cuda.is_available():
+        raise UserError("This torch finds no CUDA device; leave --device out to train on the processor.", USAGE)
+    device = torch.device("cuda", local_rank % torch.cuda.device_count())
+    torch.cuda.set_device(device)
+    return device
+
+
 class Average:
     """The mean of a model's recent weights (Polyak and Juditsky 1992, with exponential forgetting): steadier than the last ones."""
 
     def __init__(self, model: nn.Module, decay: float = 0.998) -> None:
         self.decay = decay
         self.values = {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+    def restore(self, values: dict[str, Tensor]) -> None:
+        """Go on from the `values` that a run's state holds."""
+        self.values = {name: values[name].to(value.device) for name, value in self.values.items()}
 
     @torch.no_grad()
     def take(self, model: nn.Module, step: int) -> None:
@@ -157,7 +179,7 @@ class Folder:
         if not path.is_file():
             raise UserError(f"There is no run to resume in {self.path}; start one without --resume.", USAGE)
         try:
-            state: dict[str, Any] = torch.load(path, weights_only=True)
+            state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
             settings = state["settings"]
         except Exception as error:  # torch raises many kinds on a foreign or damaged file
             raise UserError(f"The run's state {path} cannot be read ({type(error).__name__}); start anew in another folder.") from error
@@ -199,6 +221,7 @@ def add_arguments(parser: argparse.ArgumentParser, out: Path, folder: Path, step
     parser.add_argument("--steps", type=int, default=steps, help="steps at most")
     parser.add_argument("--hours", type=float, help="end after so many hours of computing, if that is earlier")
     parser.add_argument("--threads", type=int, default=1, help="processor threads")
+    parser.add_argument("--device", default="cpu", help=f"where to train: {' or '.join(DEVICES)} (default: cpu)")
 
 
 def main(description: str, add: Callable[[argparse.ArgumentParser], None], run: Callable[[argparse.Namespace], int]) -> int:
