@@ -86,9 +86,9 @@ class SpikeGPT(nn.Module):
                 nn.init.normal_(module.weight, std=module.in_features**-0.5)
 
     def start(self, batch: int) -> State:
-        """The state of a model that has read nothing."""
-        shape = len(self.blocks), batch, self.emb.embedding_dim
-        return {name: torch.full(shape, float(NEVER) if name == "att.exponent" else 0.0) for name in PARTS}
+        """The state of a model that has read nothing, on the device of its weights."""
+        shape, device = (len(self.blocks), batch, self.emb.embedding_dim), self.emb.weight.device
+        return {name: torch.full(shape, float(NEVER) if name == "att.exponent" else 0.0, device=device) for name in PARTS}
 
     def read(self, tokens: Tensor, state: State) -> tuple[Tensor, list[Tensor], State]:
         """tokens int64 [T, B] -> what goes into the read-out [T, B, D], the spikes of all gates, two a block, and the state afterwards."""

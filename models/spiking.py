@@ -1,5 +1,7 @@
 """The two recurrences of SpikeGPT over a sequence, forward and backward, compiled: what autograd would record step by step.
 
+On a processor they are the loops below; where the tensors are on a GPU, the kernels of the same names in models/spiking_gpu.py.
+
 All arrays are float32 [T, B, D] (steps, rows, channels), states [B, D], parameters [D]; the equations are those of
 models/foreign/spikegpt.py. The backward pass ends at the sequence's beginning: the state that it began with is a constant.
 
@@ -12,6 +14,7 @@ exp(k_t + q), is at most 1: nothing overflows, however large the keys are.
 The derivative of the spike is replaced by that of an arctangent, a / (2 (1 + (pi/2 a (v' - 1))^2)) with a = 2, in the reset too.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -30,11 +33,9 @@ _ONE, _HALF, _STEEP = np.float32(1), np.float32(0.5), np.float32(np.pi / 2) * SL
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def mean_forward(
-    k: Floats, v: Floats, w: Floats, u: Floats, num: Floats, den: Floats, p: Floats, before: tuple[Floats, Floats, Floats], out: Floats
-) -> None:
-    """out = the weighted mean at every step. `num`, `den`, `p` [B, D] are replaced; what they were before each step goes into `before`."""
-    nums, dens, exponents = before
+def mean_forward(k: Floats, v: Floats, w: Floats, u: Floats, num: Floats, den: Floats, p: Floats, before: Floats, out: Floats) -> None:
+    """out = the weighted mean at every step. `num`, `den`, `p` [B, D] are replaced; `before` [3, T, B, D] is what they were before each."""
+    nums, dens, exponents = before[0], before[1], before[2]
     for t in range(k.shape[0]):
         for row in range(k.shape[1]):
             for j in range(k.shape[2]):
@@ -56,7 +57,7 @@ def mean_backward(
     v: Floats,
     w: Floats,
     u: Floats,
-    before: tuple[Floats, Floats, Floats],
+    before: Floats,
     out: Floats,
     to_k: Floats,
     to_v: Floats,
@@ -64,7 +65,7 @@ def mean_backward(
     to_u: Floats,
 ) -> None:
     """From the gradient of `out` those of k and v, and added to `to_w`, `to_u` [D] those of w and u."""
-    nums, dens, exponents = before
+    nums, dens, exponents = before[0], before[1], before[2]
     of_num, of_den = np.zeros(k.shape[1:], np.float32), np.zeros(k.shape[1:], np.float32)
     scale = np.full(k.shape[1:], NEVER)
     for t in range(k.shape[0] - 1, -1, -1):
@@ -117,6 +118,16 @@ def gate_backward(grad: Floats, before: Floats, to_drive: Floats) -> None:
                 of_membrane[row, j] = half
 
 
+def _compute(recurrence: Callable[..., None], *tensors: Tensor) -> None:
+    """`recurrence` of the tensors, on the device that they are on. Triton is asked for only on a GPU: torch for processors has none."""
+    if tensors[0].is_cuda:
+        from models import spiking_gpu
+
+        getattr(spiking_gpu, recurrence.__name__)(*tensors)
+    else:
+        recurrence(*(tensor.detach().numpy() for tensor in tensors))
+
+
 class WeightedMean(torch.autograd.Function):
     """(k, v [T, B, D], w, u [D], num, den, exponent [B, D]) -> the mean [T, B, D]. The last three are state and replaced in place."""
 
@@ -124,19 +135,17 @@ class WeightedMean(torch.autograd.Function):
     def forward(ctx: Any, k: Tensor, v: Tensor, w: Tensor, u: Tensor, num: Tensor, den: Tensor, exponent: Tensor) -> Tensor:
         """All steps, keeping the state before each."""
         k, v = k.contiguous(), v.contiguous()
-        out, before = torch.empty_like(k), tuple(torch.empty_like(k) for _ in range(3))
-        arrays = [value.detach().numpy() for value in (k, v, w, u, num, den, exponent)]
-        mean_forward(*arrays, tuple(part.numpy() for part in before), out.numpy())
-        ctx.save_for_backward(k, v, w, u, out, *before)
+        out, before = torch.empty_like(k), k.new_empty(3, *k.shape)
+        _compute(mean_forward, k, v, w, u, num, den, exponent, before, out)
+        ctx.save_for_backward(k, v, w, u, out, before)
         return out
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
         """The gradients of k, v, w and u."""
-        k, v, w, u, out, *before = ctx.saved_tensors
+        k, v, w, u, out, before = ctx.saved_tensors
         found = [torch.empty_like(k), torch.empty_like(v), torch.zeros_like(w), torch.zeros_like(u)]
-        arrays = [value.detach().numpy() for value in (gradients[0].contiguous(), k, v, w, u)]
-        mean_backward(*arrays, tuple(part.numpy() for part in before), out.numpy(), *(part.numpy() for part in found))
+        _compute(mean_backward, gradients[0].contiguous(), k, v, w, u, before, out, *found)
         return *found, None, None, None
 
 
@@ -148,7 +157,7 @@ class Gate(torch.autograd.Function):
         """All steps, keeping the membranes."""
         drive = drive.contiguous()
         before, spikes = torch.empty_like(drive), torch.empty_like(drive)
-        gate_forward(*(value.detach().numpy() for value in (drive, membrane, before, spikes)))
+        _compute(gate_forward, drive, membrane, before, spikes)
         ctx.save_for_backward(before)
         return spikes
 
@@ -157,5 +166,5 @@ class Gate(torch.autograd.Function):
         """The gradient of the drive."""
         (before,) = ctx.saved_tensors
         found = torch.empty_like(before)
-        gate_backward(gradients[0].contiguous().numpy(), before.numpy(), found.numpy())
+        _compute(gate_backward, gradients[0].contiguous(), before, found)
         return found, None

@@ -2,6 +2,7 @@
 
     python -m models.training.spikegpt --data ../shared/data/text/wikitext-2 --hours 4
     python -m models.training.spikegpt --data ../shared/data/text/wikitext-2 --hours 4 --resume
+    python -m models.training.spikegpt --data ../shared/data/text/wikitext-2 --device cuda
 
 The layout is that of the published 46M network, scaled down. As in reader.py the text is cut into parallel streams, every step reads the
 next `window` tokens of each with the state carried (published training begins with an empty one every 1,024 tokens), the randomness of a
@@ -30,7 +31,8 @@ from models.spikegpt import SpikeGPT, State
 from models.training import corpus, plot
 from models.training import run as runs
 from models.training.likelihood import mean_loss
-from models.training.loop import Progress, drive, one_line
+from models.training.loop import Figures, Progress, drive, one_line
+from models.training.passes import Passes
 from models.training.reader import rate_at
 from models.training.reading import Reading
 from pipeline.errors import USAGE, UserError
@@ -76,6 +78,7 @@ class _Reader(Reading):
         model = SpikeGPT(len(material.tokenizer), recipe.width, recipe.blocks, recipe.dropout)
         super().__init__(model, recipe, seed, world, material, betas=(0.9, 0.99), eps=4e-9)
         self.states: State = self.model.start(recipe.streams)
+        self.passes = Passes(self.model, self._pass)
 
     def carried(self) -> list[Tensor]:
         """What the network carries, in the order of its names."""
@@ -85,33 +88,43 @@ class _Reader(Reading):
         """Go on from what `carried` returned."""
         self.states = dict(zip(self.states, parts, strict=True))
 
-    def advance(self, factor: float) -> dict[str, float]:
+    def _pass(self, part: Tensor, fresh: Tensor, *before: Tensor) -> list[Tensor]:
+        """The gradients of a window [T + 1, B] from the state `before`, an empty one where `fresh` [B, 1] says that a stream begins anew.
+
+        Returns loss (nats a token), the share of gates that spike, and the state afterwards in the order of its names.
+        """
+        start = self.model.start(1)
+        states = {name: torch.where(fresh, start[name], value) for name, value in zip(self.states, before, strict=True)}
+        with torch.autocast(part.device.type, torch.bfloat16, cache_enabled=False):
+            top, spikes, after = self.model.read(part[:-1], states)
+        loss = mean_loss(top.bfloat16(), self.model.head.weight, self.model.bias, part[1:])
+        loss.backward()
+        fired = torch.stack([gate.detach().mean() for gate in spikes]).mean()
+        return [loss.detach(), fired, *after.values()]
+
+    def advance(self, factor: float) -> dict[str, Tensor | float]:
         """One step at `factor` of the peak learning rate; returns loss (nats a token) and the share of gates that spike."""
         rate = self.recipe.peak_rate * factor
         part, fresh = self._next()
-        start = self.model.start(1)
-        states = {name: torch.where(fresh, start[name], before) for name, before in self.states.items()}
         self._seed_step()
-        with torch.autocast("cpu", torch.bfloat16):
-            top, spikes, self.states = self.model.read(part[:-1], states)
-        loss = mean_loss(top.bfloat16(), self.model.head.weight, self.model.bias, part[1:])
-        self._descend(loss, rate, clip=1.0)
+        loss, fired, *carried = self.passes(part, fresh, *self.carried())
+        self.carry(carried)
+        self._descend(rate, clip=1.0)
         self.average.take(self.model, self.step)
         self.step += 1
-        fired = float(torch.stack([gate.detach().mean() for gate in spikes]).mean())
-        return {"loss": float(loss.detach()), "rate": rate, "activity": fired}
+        return {"loss": loss, "rate": rate, "activity": fired}
 
     def averaged(self) -> SpikeGPT:
         """A network with the average weights."""
         model = SpikeGPT(len(self.material.tokenizer), self.recipe.width, self.recipe.blocks)
-        model.load_state_dict(self.average.values)
+        model.to(self.world.device).load_state_dict(self.average.values)
         return model.eval()
 
     def export(self, path: Path, figures: dict[str, Any]) -> None:
         """Write the average weights to `path` in the published layout, their vocabulary and how they were made beside them."""
         scratch = path.with_name(path.name + ".part")
         path.parent.mkdir(parents=True, exist_ok=True)
-        torch.save({name: value.half() for name, value in self.averaged().state_dict().items()}, scratch)
+        torch.save({name: value.half().cpu() for name, value in self.averaged().state_dict().items()}, scratch)
         scratch.replace(path)
         self.material.tokenizer.save(path.with_suffix(".tokenizer.json"))
         made = runs.made(self.seed, self.step, figures | {"tokens_seen": self.tokens})
@@ -126,12 +139,12 @@ def perplexity(model: SpikeGPT, material: corpus.Material, limit: int | None = N
     The exact figure, of one text from its beginning to its end, is that of `egret evaluate language`.
     """
     row = torch.from_numpy(np.concatenate(material.validation).astype(np.int64))
-    length = len(row) // STREAMS
-    text = row[: length * STREAMS].reshape(STREAMS, length).t()
+    length, device = len(row) // STREAMS, model.head.weight.device
+    text = row[: length * STREAMS].reshape(STREAMS, length).t().to(device)
     state, total, count, fired = model.start(STREAMS), 0.0, 0, 0.0
     for place in range(0, min(length, limit or length) - 1, 128):
         part = text[place : place + 129]
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(device.type, torch.bfloat16):
             top, spikes, state = model.read(part[:-1], state)
         total += float(mean_loss(top.float(), model.head.weight, model.bias, part[1:])) * part[1:].numel()
         fired += float(torch.stack([gate.mean() for gate in spikes]).mean()) * part[1:].numel()
@@ -152,6 +165,7 @@ def train(
     hours: float | None = None,
     resume: bool = False,
     threads: int = 1,
+    device: str = "cpu",
     save_every: int = 200,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
@@ -161,7 +175,7 @@ def train(
     """
     torch.set_num_threads(threads)
     recipe = recipe or Recipe()
-    with runs.World() as world:
+    with runs.World(device) as world:
         folder = runs.Folder(run, recipe.settings(seed, world.size), resume, writes=world.first)
         text = data, run / "tokenizer.json", recipe.vocabulary
         material = corpus.material(*text) if world.first else None
@@ -169,7 +183,7 @@ def train(
         reader = _Reader(recipe, seed, world, material or corpus.material(*text))
         pace = runs.Pace(steps, hours)
 
-        def advance() -> dict[str, float]:
+        def advance() -> Figures:
             return reader.advance(rate_at(world.agree(pace.progress(reader.step + 1)), reader.step, steps))
 
         def report(figures: dict[str, float]) -> str:
@@ -219,6 +233,7 @@ def run(arguments: argparse.Namespace) -> int:
         hours=arguments.hours,
         resume=arguments.resume,
         threads=arguments.threads,
+        device=arguments.device,
     )
     if figures:
         print(f"{arguments.out}: {one_line(figures)}")
