@@ -1,6 +1,7 @@
 """Promises of SpikeGPT's training: it learns, it can be stopped and goes on the same, and what it writes runs like a published one."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,21 @@ def test_a_few_steps_lower_the_loss_and_what_is_written_runs_on_the_host(text: P
     loss = opening.loss(opened.network.read(tokens[:-1]), tokens[1:])
     assert np.exp(loss) == pytest.approx(figures["perplexity_token"], rel=0.2)
     assert 0 < figures["activity"] < 0.5
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA GPU here")
+def test_on_a_gpu_it_learns_the_same_and_goes_on_when_it_was_stopped(text: Path, tmp_path: Path) -> None:
+    losses: dict[str, list[float]] = {"cpu": [], "cuda": []}
+    recipe = replace(SMALL, dropout=0.0)  # whose random numbers differ between devices
+    figures = {}
+    for device, seen in losses.items():
+        how: dict[str, Any] = {"recipe": recipe, "device": device, "progress": lambda *step, to=seen: to.append(step[2]["loss"])}
+        train(text, tmp_path / "half.pth", tmp_path / device, steps=30, **how)
+        figures[device] = train(text, tmp_path / f"{device}.pth", tmp_path / device, steps=60, resume=True, **how)
+    assert len(losses["cuda"]) == 60
+    assert losses["cuda"][:5] == pytest.approx(losses["cpu"][:5], rel=0.02)
+    assert figures["cuda"]["perplexity_token"] == pytest.approx(figures["cpu"]["perplexity_token"], rel=0.1)
+    assert all(value.device.type == "cpu" for value in torch.load(tmp_path / "cuda.pth", weights_only=True).values())
 
 
 def test_a_run_that_was_stopped_goes_on_as_if_nothing_had_happened(text: Path, tmp_path: Path) -> None:
