@@ -15,10 +15,13 @@ Triton comes with the CUDA builds of torch for Linux. Only models/spiking.py imp
 
 from typing import Any
 
+import numpy as np
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+
+from models.spiking import NEVER, SLOPE
 
 PAIRS = 64
 """Pairs of (row, channel) a program: enough programs for every multiprocessor of a large GPU at 32 rows of 256 channels."""
@@ -26,9 +29,7 @@ AHEAD = 8
 """Steps that loads run ahead."""
 _WARPS = PAIRS // 32
 
-_NEVER = tl.constexpr(-1e30)
-_SLOPE = tl.constexpr(2.0)
-_STEEP = tl.constexpr(3.14159265358979)  # pi / 2 times the slope
+_NEVER, _SLOPE, _STEEP = (tl.constexpr(float(value)) for value in (NEVER, SLOPE, np.pi / 2 * SLOPE))
 
 
 @triton.jit
