@@ -4,14 +4,17 @@ A clip is `SECONDS` of a simulated person (`pipeline.simulator`) seen through th
 (`pipeline.frames`). Each is kept in two takes:
 
     plain     every event, default filters;
-    poor      events thinned to a rate drawn between 2,000/s and all of them, as if the person stood further away or in less light,
-              noise added evenly over the sensor, and for some the filters off or of another length.
+    poor      events thinned to a rate drawn between 2,000/s and all of them, as in less light: pixels of a high threshold lose more of
+              them, the same pixels throughout. Noise added over the sensor, a part of it in pairs as a real sensor's, so that it
+              passes the filters; and for some the filters off or of another length.
 
-Real recordings of a person at a distance have 3,400 to 5,200 events/s, a good part of it noise, and the second take is what brings the
-training there. One clip in four is of the narrow preset (`dvs128`), the others are `wide`.
+Real recordings of a person at a distance have 3,400 to 5,200 events/s, of which half is noise: 12 to 24 events a frame after the filters.
+Four fifths of the `wide` preset make over 150, and thinning leaves the shape of a near person; so of four rounds of clips (`ROUNDS`) one is
+of far or faint people (`far`), and one of the narrow preset (`dvs128`).
 
-Clips are numbered, and number n of a split is the same whatever else is generated: kind n mod 13 (the 11 gestures, idle people, things),
-seed from n.
+Clips are numbered, and number n of a split is the same whatever else is generated: kind from n mod 16 (`ORDER`), seed from n. Things come
+three times and idle people twice in a round: what is to be rejected is the most varied class by far, and a window that no one performs
+before sees nothing else. The loss weighs classes by how frequent they are, so this adds variety rather than reluctance.
 They lie in shards of `SHARD` clips, ``train-0007.npy`` (uint8 counts, memory-mapped when read) and ``train-0007.info.npy``. What is there
 is not made again: after a change to the simulator, the filters or the pooling, take another folder.
 """
@@ -31,20 +34,31 @@ from pipeline.errors import UserError
 from pipeline.events import EVENT_DTYPE, Events, empty_events
 from pipeline.filters import NO_FILTERS, FilterSettings
 from pipeline.frames import GRID, WINDOW_US, Framer
-from pipeline.simulator import GESTURES, KINDS, Simulator
+from pipeline.simulator import GESTURES, IDLE, KINDS, THINGS, Simulator
+from pipeline.simulator.noise import BESIDE, JOINED_US
 
 SECONDS = 3
 FRAMES = SECONDS * 1_000_000 // WINDOW_US
 LABELS = tuple(GESTURES.index(kind if kind in GESTURES else "other_gestures") for kind in KINDS)
 """Class of every kind. Idle people and things are trained as `other_gestures`: no class of their own, and never one of the ten."""
+ORDER = (*KINDS, THINGS, IDLE, THINGS)
+"""Kinds of the successive clips of a round."""
+ROUNDS = ("wide", "far", "wide", "dvs128")
+"""Presets of successive rounds."""
 TAKES = 2
-SHARD = 4 * len(KINDS)
+SHARD = len(ROUNDS) * len(ORDER)
 SPLITS = {"train": 0, "held-out": 1 << 30}
 """Where the seeds of a split begin; they never meet."""
 WIDTH = HEIGHT = 128
 LEAST_RATE = 2_000.0
+LEAST_OF_FAR = 0.5
+"""Share that is left at least of the events of far people, which are few anyway."""
 MOST_NOISE = 3_000.0
 """Events/s added evenly over the sensor at most: 0.18 a pixel. Their ON share differs from sensor to sensor (leak makes ON events)."""
+MOST_PAIRED = 0.5
+"""Share of these at most that a neighbour joins (`pipeline.simulator.noise`)."""
+MOST_UNEQUAL = 1.0
+"""Standard deviation of the logarithm of a pixel's sensitivity at most, where events are thinned."""
 POOR_FILTERS = (*[FilterSettings()] * 4, NO_FILTERS, FilterSettings(background_us=4_000, refractory_us=3_000, hot_pixel=False))
 
 Counts = npt.NDArray[np.uint8]
@@ -67,17 +81,36 @@ class Clips:
         return len(self.counts)
 
 
-def poor(events: Events, rng: np.random.Generator) -> Events:
-    """The events of a clip thinned at random and with noise added, in order of time."""
+def poor(events: Events, rng: np.random.Generator, least: float = 0.0) -> Events:
+    """The events of a clip thinned, to the share `least` at least, and with noise added, in order of time."""
     rate = max(len(events) / SECONDS, LEAST_RATE)
-    keep = float(np.exp(rng.uniform(np.log(LEAST_RATE), np.log(rate)))) / rate
-    thinned = events[rng.random(len(events)) < keep]
+    keep = float(np.exp(rng.uniform(np.log(max(LEAST_RATE / rate, least)), 0.0)))
+    sensitivity = np.exp(rng.uniform(0.0, MOST_UNEQUAL) * rng.standard_normal((HEIGHT, WIDTH)))
+    share = keep * sensitivity[events["y"], events["x"]]
+    share *= keep * max(len(events), 1) / max(float(share.sum()), 1e-9)
+    thinned = events[rng.random(len(events)) < share]
+    both = np.concatenate([thinned, _paired(_noise(rng), rng)]).astype(EVENT_DTYPE)
+    return both[np.argsort(both["timestamp"], kind="stable")]
+
+
+def _noise(rng: np.random.Generator) -> Events:
+    """Events evenly over sensor and time, not in order."""
     noise = np.zeros(rng.poisson(rng.uniform(0, MOST_NOISE) * rng.random() * SECONDS), EVENT_DTYPE)
     noise["timestamp"] = rng.integers(0, SECONDS * 1_000_000, len(noise))
     noise["x"], noise["y"] = rng.integers(0, WIDTH, len(noise)), rng.integers(0, HEIGHT, len(noise))
     noise["polarity"] = rng.random(len(noise)) < rng.uniform(0.2, 0.9)
-    both = np.concatenate([thinned, noise]).astype(EVENT_DTYPE)
-    return both[np.argsort(both["timestamp"], kind="stable")]
+    return noise
+
+
+def _paired(noise: Events, rng: np.random.Generator) -> Events:
+    """The same events and, for a drawn share of them, one beside each within 10 ms, where there is a pixel and time is left."""
+    joining = noise[rng.random(len(noise)) < rng.uniform(0.0, MOST_PAIRED)]
+    beside = BESIDE[rng.integers(0, len(BESIDE), len(joining))]
+    x, y = joining["x"].astype(np.int64) + beside[:, 0], joining["y"].astype(np.int64) + beside[:, 1]
+    later = joining["timestamp"] + rng.integers(0, JOINED_US, len(joining))
+    joining["timestamp"], joining["x"], joining["y"] = later, np.clip(x, 0, WIDTH - 1), np.clip(y, 0, HEIGHT - 1)
+    inside = (joining["x"] == x) & (joining["y"] == y) & (later < SECONDS * 1_000_000)
+    return np.concatenate([noise, joining[inside]])
 
 
 def frames(events: Events, settings: FilterSettings) -> Counts:
@@ -89,12 +122,14 @@ def frames(events: Events, settings: FilterSettings) -> Counts:
 
 def make(split: str, number: int) -> tuple[list[Counts], tuple[int, int]]:
     """Clip `number` of `split`: its takes, and (kind, onset frame)."""
-    kind, seed = number % len(KINDS), SPLITS[split] + number
-    simulator = Simulator(KINDS[kind], seed, "dvs128" if number // len(KINDS) % 4 == 3 else "wide", WIDTH, HEIGHT)
+    kind, seed = ORDER[number % len(ORDER)], SPLITS[split] + number
+    preset = ROUNDS[number // len(ORDER) % len(ROUNDS)]
+    simulator = Simulator(kind, seed, preset, WIDTH, HEIGHT)
     events = simulator.advance(SECONDS * 1_000_000).astype(EVENT_DTYPE)
     rng = np.random.default_rng((seed, 77))
-    takes = [frames(events, FilterSettings()), frames(poor(events, rng), POOR_FILTERS[rng.integers(len(POOR_FILTERS))])]
-    return takes, (kind, min(simulator.truth.onset_us // WINDOW_US, FRAMES - 1))
+    worse = poor(events, rng, LEAST_OF_FAR if preset == "far" else 0.0)
+    takes = [frames(events, FilterSettings()), frames(worse, POOR_FILTERS[rng.integers(len(POOR_FILTERS))])]
+    return takes, (KINDS.index(kind), min(simulator.truth.onset_us // WINDOW_US, FRAMES - 1))
 
 
 def prepare(folder: Path, split: str, clips: int) -> None:

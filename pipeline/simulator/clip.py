@@ -5,6 +5,7 @@ import numpy as np
 from pipeline.errors import USAGE, UserError
 from pipeline.events import EVENT_DTYPE, Events, empty_events, join_events
 from pipeline.simulator.body import draw_body
+from pipeline.simulator.cameras import Path, draw_motion
 from pipeline.simulator.draw import Draw, Stream
 from pipeline.simulator.figure import IDLE, VIEW, Actor, Camera, Figure, Truth, draw_camera, draw_scale
 from pipeline.simulator.gestures import GESTURES
@@ -13,12 +14,14 @@ from pipeline.simulator.presets import PRESETS
 from pipeline.simulator.ranges import Preset
 from pipeline.simulator.readout import STEP_US
 from pipeline.simulator.render import LIGHT, Canvas, Float32, Int64, image_of, new_canvas
-from pipeline.simulator.scene import Appearance, draw_appearance, draw_lights, draw_thing_appearance
+from pipeline.simulator.scene import Appearance, draw_appearance, draw_blinking, draw_lights, draw_thing_appearance
 from pipeline.simulator.sensor import View, draw_pixels, light_tables, run_steps, settle
 from pipeline.simulator.things import THINGS, Things, draw_things
 
 KINDS = (*GESTURES, IDLE, THINGS)
 """All that can be simulated."""
+BLINKING = 0.12
+"""Probability that there is a light which comes and goes by itself where there is no person."""
 BLOCK_STEPS = 100
 """Movement and noise are planned in blocks of so many steps (200 ms), aligned to the clip's start, however the steps are then taken."""
 BLOCK_US = BLOCK_STEPS * STEP_US
@@ -41,8 +44,11 @@ class Simulator:
         ranges = PRESETS[preset]
         self.width, self.height = width, height
         build = _draw_scene if gesture == THINGS else _draw_person
-        self._actor, self._camera, appearance = build(gesture, seed, ranges, width, height)
-        self._lights = draw_lights(Draw(seed, Stream.LIGHT), ranges.scene, width, height)
+        self._actor, self._camera, appearance, self._pan = build(gesture, seed, ranges, width, height)
+        light = Draw(seed, Stream.LIGHT)
+        self._lights = draw_lights(light, ranges.scene, width, height)
+        if gesture == THINGS and light.chance(BLINKING):
+            self._lights = draw_blinking(light, width, height)
         sensor = Draw(seed, Stream.SENSOR)
         tables = light_tables(sensor.log_between(ranges.sensor.time_constant))
         self._canvas = self._new_canvas(appearance, tables)
@@ -56,9 +62,8 @@ class Simulator:
 
     def _new_canvas(self, appearance: Appearance, tables: Float32) -> Canvas:
         flat = self._actor.flat if isinstance(self._actor, Things) else None
-        moving = isinstance(self._actor, Things) and self._actor.pan is not None
         view = appearance.background[: self.height, : self.width]
-        panorama = appearance.background if moving else None
+        panorama = None if self._pan is None else appearance.background
         return new_canvas(view, appearance.surfaces, tables, self._lights.lamps, flat, panorama)
 
     @property
@@ -107,8 +112,9 @@ class Simulator:
         t = 1e-6 * times_us.astype(np.float64)
         pixels, magnification, depth = self._camera.project(self._actor.joints(t))
         shifts = np.zeros((len(t), 2), np.float32)
-        if isinstance(self._actor, Things) and self._actor.pan is not None:
-            shifts[:] = self._camera.scale * self._actor.pan(t)
+        if self._pan is not None:
+            shifts[:] = self._camera.scale * self._pan(t)
+            pixels = pixels - shifts[:, None, None, :]
         poses = np.empty((*depth.shape[:2], 6), np.float32)
         poses[:, :, 0:2], poses[:, :, 3:5] = pixels[:, :, 0], pixels[:, :, 1]
         poses[:, :, (2, 5)] = magnification * self._actor.radii
@@ -116,22 +122,29 @@ class Simulator:
         return View(poses, orders, shifts, self._lights.waves(times_us))
 
 
-def _draw_person(gesture: str, seed: int, ranges: Preset, width: int, height: int) -> tuple[Actor, Camera, Appearance]:
+Scene = tuple[Actor, Camera, Appearance, Path | None]
+"""Who is seen, from where, what it all looks like, and how the camera moves (metres at the scene's distance, see `cameras`)."""
+
+
+def _draw_person(gesture: str, seed: int, ranges: Preset, width: int, height: int) -> Scene:
     kind = KINDS.index(gesture)
     body = draw_body(Draw(seed, Stream.PERSON), ranges.body)
     figure = Figure.draw(gesture, Draw(seed, Stream.MOTION, kind), body, ranges.motion)
     camera = draw_camera(Draw(seed, Stream.SCENE, 1 + kind), ranges.scene, figure, width, height)
-    return figure, camera, draw_appearance(Draw(seed, Stream.SCENE), ranges.scene, width, height)
+    hand = Draw(seed, Stream.CAMERA)
+    half = 0.5 * min(width, height) / camera.scale
+    pan = draw_motion(hand, half) if gesture == IDLE and hand.chance(ranges.scene.handheld) else None
+    return figure, camera, draw_appearance(Draw(seed, Stream.SCENE), ranges.scene, width, height, around=pan is not None), pan
 
 
-def _draw_scene(gesture: str, seed: int, ranges: Preset, width: int, height: int) -> tuple[Actor, Camera, Appearance]:
+def _draw_scene(gesture: str, seed: int, ranges: Preset, width: int, height: int) -> Scene:
     kind = KINDS.index(gesture)
     scene = Draw(seed, Stream.SCENE, 1 + kind)
     scale = draw_scale(scene, ranges.scene)
     things = draw_things(Draw(seed, Stream.MOTION, kind), 0.5 * VIEW / scale)
     camera = Camera.straight(scale, width, height)
-    larger = 1 if things.pan is None else 2
-    return things, camera, draw_thing_appearance(scene, ranges.scene, len(things.parts), larger * width, larger * height)
+    appearance = draw_thing_appearance(scene, ranges.scene, len(things.parts), width, height, things.pan is not None, things.wall)
+    return things, camera, appearance, things.pan
 
 
 def _truth(gesture: str, seed: int, preset: str, actor: Actor, camera: Camera) -> Truth:

@@ -26,6 +26,7 @@ class Stream(IntEnum):
     SENSOR = 3
     NOISE = 4
     LIGHT = 5
+    CAMERA = 6
 
 
 class Draw:

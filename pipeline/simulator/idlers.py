@@ -1,4 +1,4 @@
-"""People who make no gesture: standing, shifting their weight, looking about, turning, walking through, fidgeting, talking.
+"""People who make no gesture: standing, shifting their weight, looking about, turning, walking through, fidgeting, talking, at work.
 
 A recogniser spends most of its day before people who want nothing from it. They are drawn here: what the trunk, the head and the feet do
 is a `Carriage`, what the hands do are arm functions as those of the gestures, only small, seldom or without rhythm.
@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from pipeline.simulator.body import LEFT, OUT, RIGHT, ArmPath, Array, Body
-from pipeline.simulator.draw import Draw
+from pipeline.simulator.draw import Draw, Range
 from pipeline.simulator.gestures import ArmFunction, Carriage, Performance, Tempo, draw_tempo, hanging, passive, xyz
 from pipeline.simulator.ranges import MotionRanges
 
@@ -122,11 +122,11 @@ def _fidget(draw: Draw, body: Body, ranges: MotionRanges, tempo: Tempo) -> tuple
     return ((moving, rest) if side == RIGHT else (rest, moving)), looking(draw) if draw.chance(0.5) else None
 
 
-def visiting(draw: Draw, body: Body, side: int, places: tuple[tuple[float, float, float], ...]) -> ArmFunction:
-    """A hand that rests, goes to one place after the other, rubs there, and rests again."""
+def visiting(draw: Draw, body: Body, side: int, places: tuple[tuple[float, float, float], ...], lasts: Range = (0.4, 0.9)) -> ArmFunction:
+    """A hand that rests, goes to one place after the other, rubs there, and rests again; a way `lasts` so many seconds."""
     at_rest = hanging(draw, body, side)
     starts = np.cumsum([draw.between((0.1, 1.2)) + draw.between((0.0, 1.0)) * k for k in range(2 * len(places))])
-    length, rub, rub_rate, tilt = draw.between((0.4, 0.9)), draw.between((0.0, 0.015)), draw.between((1.5, 4.0)), draw.angle()
+    length, rub, rub_rate, tilt = draw.between(lasts), draw.between((0.0, 0.015)), draw.between((1.5, 4.0)), draw.angle()
 
     def path(t: Array, phase: Array) -> ArmPath:
         rest = at_rest(t, phase)
@@ -166,5 +166,50 @@ def _talk(draw: Draw, body: Body, ranges: MotionRanges, tempo: Tempo) -> tuple[A
     return (arm(RIGHT), arm(LEFT)), looking(draw)
 
 
-_FAMILY = (_stand, _shift, _shift, _turn, _walk, _walk, _fidget, _fidget, _talk)
+def _reach(draw: Draw, body: Body, ranges: MotionRanges, tempo: Tempo) -> tuple[Arms, Carry | None]:
+    """Reaches for things, points, puts something on a shelf: a hand, or either, goes to places anywhere in reach, at no rhythm."""
+
+    def errands(side: int) -> ArmFunction:
+        places = tuple((draw.between((-0.15, 0.5)), draw.between((-0.4, 0.5)), draw.between((0.1, 0.5))) for _ in range(3))
+        return visiting(draw, body, side, places, (0.8, 1.3))
+
+    side, both = draw.choice((RIGHT, LEFT)), draw.chance(0.3)
+    arms = [errands(s) if both or s == side else passive(draw, body, s, ranges) for s in (RIGHT, LEFT)]
+    return (arms[0], arms[1]), looking(draw) if draw.chance(0.5) else None
+
+
+def _work(draw: Draw, body: Body, ranges: MotionRanges, tempo: Tempo) -> tuple[Arms, Carry | None]:
+    """Types, writes or peels something: hands low before the body, strokes of millimetres at 2 to 7 Hz, pauses, now and then a move."""
+
+    def arm(side: int) -> ArmFunction:
+        place = np.array([OUT[side] * draw.between((0.0, 0.16)), draw.between((0.30, 0.48)), draw.between((0.2, 0.4))])
+        size, rates = draw.generator.uniform(0.001, 0.007, (3, 3)), draw.generator.uniform(2.0, 7.0, (3, 3))
+        shifts, pause, shift = draw.generator.uniform(0.0, 2.0 * np.pi, (3, 3)), draw.between((0.15, 0.8)), draw.angle()
+        moved, when = draw.generator.uniform(-0.1, 0.1, 3), draw.between((0.2, 2.5))
+
+        def path(t: Array, phase: Array) -> ArmPath:
+            lively = 0.5 + 0.5 * np.tanh(4.0 * np.sin(2.0 * np.pi * pause * t + shift))
+            strokes = np.sum(size * np.sin(2.0 * np.pi * rates * t[:, None, None] + shifts), axis=2)
+            away = (eased(t, when, 0.5) - eased(t, when + 0.9, 0.5))[:, None] * moved
+            return ArmPath(place + away + lively[:, None] * strokes, xyz(t, OUT[side], 0.8, -0.3), xyz(t, -0.2 * OUT[side], 0.2, 0.3))
+
+        return path
+
+    return (arm(RIGHT), arm(LEFT)), looking(draw) if draw.chance(0.4) else None
+
+
+def _sit(draw: Draw, body: Body, ranges: MotionRanges, tempo: Tempo) -> tuple[Arms, Carry | None]:
+    """Sits down, gets up, bends forward for something or leans back; the arms hang."""
+    down, aside, nearer = draw.between((0.05, 0.45)), draw.between((-0.15, 0.15)), draw.between((-0.1, 0.3))
+    start, length = draw.between((0.0, 1.5)), draw.between((0.6, 1.6))
+    back = start + length + draw.between((0.2, 3.0))
+
+    def carry(t: Array, phase: Array) -> Carriage:
+        share = eased(t, start, length) - eased(t, back, length)
+        return still(t)._replace(trunk=xyz(t, aside * share, down * share, nearer * share))
+
+    return (hanging(draw, body, RIGHT), hanging(draw, body, LEFT)), carry
+
+
+_FAMILY = (_stand, _shift, _shift, _turn, _walk, _walk, _walk, _fidget, _fidget, _talk, _reach, _reach, _work, _sit)
 """Ways of doing nothing, each as likely."""

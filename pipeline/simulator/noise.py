@@ -44,6 +44,7 @@ class Noise:
         self._even_rate = total - self._hot_rate
         self._hot_places = sensor.generator.integers(0, width * height, hot)
         weights = sensor.generator.exponential(1.0, hot)
+        self._on = ranges.noise_on[0] if ranges.noise_on[0] == ranges.noise_on[1] else moments.between(ranges.noise_on)
         self._joined = sensor.between(ranges.joined)
         self._hot_share = np.cumsum(weights) / max(float(weights.sum()), 1e-9)
 
@@ -57,6 +58,7 @@ class Noise:
         moments = start_us + generator.uniform(0.0, length_us, even + hot)
         marks = generator.uniform(-1.0, 1.0, even + hot)
         marks[even:] = np.sign(marks[even:])
+        marks[:even] = _tilted(marks[:even], self._on)
         pixel = generator.integers(0, self._width * self._height, even + hot)
         if hot:
             pixel[even:] = self._hot_places[
@@ -79,3 +81,9 @@ class Noise:
         inside = (x >= 0) & (x < self._width) & (y >= 0) & (y < self._height) & (later < end_us)
         added = (y * self._width + x)[inside]
         return np.append(moments, later[inside]), np.append(pixel, added), np.append(marks, marks[chosen][inside])
+
+
+def _tilted(marks: Moments, on: float) -> Moments:
+    """Numbers uniform in [-1, 1] so that a share `on` is positive, the sizes staying uniform in [0, 1]."""
+    above = marks - (1.0 - 2.0 * on)
+    return np.where(above > 0.0, above / (2.0 * on), above / (2.0 - 2.0 * on))

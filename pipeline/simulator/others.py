@@ -1,9 +1,9 @@
 """Movements that are none of the ten named gestures.
 
-"Other gestures" in DVS128 Gesture is whatever a subject invents; here it is a family: hands on random smooth paths, scratching, stretching,
-pointing, punching, beckoning, lifting, spreading, throwing, saluting, thumbs up, stirring, swimming, hands up, counting on fingers,
-knocking, drinking, flexing, steering, pulling a rope, bowing. A network has to learn where the named gestures end, so these share places
-and rhythms with them, but none is a wave, a circle of the whole arm, a clap, a roll, drumming or strumming.
+"Other gestures" in DVS128 Gesture is whatever a subject invents; here it is a family: hands on random smooth paths, errands at no rhythm,
+scratching, stretching, pointing, punching, beckoning, lifting, spreading, throwing, saluting, thumbs up, stirring, swimming, hands up,
+counting on fingers, knocking, drinking, flexing, steering, pulling a rope, bowing. A network has to learn where the named gestures end, so
+these share places and rhythms with them, but none is a wave, a circle of the whole arm, a clap, a roll, drumming or strumming.
 """
 
 from collections.abc import Callable
@@ -13,6 +13,7 @@ import numpy as np
 from pipeline.simulator.body import LEFT, OUT, RIGHT, ArmPath, Array, Body
 from pipeline.simulator.draw import Draw
 from pipeline.simulator.gestures import ArmFunction, Carriage, Performance, draw_tempo, hanging, xyz
+from pipeline.simulator.parts import smoothly
 from pipeline.simulator.ranges import MotionRanges
 
 Hands = tuple[bool, bool]
@@ -46,6 +47,22 @@ def _wander(draw: Draw, body: Body) -> Move:
             angles = 2.0 * np.pi * t[:, None, None] * rates[side] + phases[side]
             wrist = xyz(t, OUT[side] * x, y, z) + np.sum(size[side] * np.sin(angles), axis=2)
             return ArmPath(wrist, xyz(t, OUT[side], 1.0, -0.2), xyz(t, 0.0, -0.3, 0.2))
+
+        return path
+
+    return arm
+
+
+def _errands(draw: Draw, body: Body) -> Move:
+    """From one place in reach to another with the course of least jerk and with rests, at no rhythm: reaching, pointing, sorting."""
+    places = draw.generator.uniform((-0.15, -0.4, 0.1), (0.5, 0.5, 0.5), (2, 12, 3))
+    lengths, rests = draw.generator.uniform(0.3, 1.0, (2, 12)), draw.generator.exponential(draw.log_between((0.05, 0.6)), (2, 12))
+
+    def arm(side: int) -> ArmFunction:
+        go = smoothly(places[side], lengths[side], rests[side])
+
+        def path(t: Array, phase: Array) -> ArmPath:
+            return ArmPath(go(t) * (OUT[side], 1.0, 1.0), xyz(t, OUT[side], 0.8, -0.2), xyz(t, 0.0, -0.2, 0.2))
 
         return path
 
@@ -271,6 +288,8 @@ def _bowing(draw: Draw) -> Callable[[Array, Array], Carriage]:
 _FAMILY: tuple[tuple[Callable[[Draw, Body], Move], tuple[float, float], float], ...] = (
     (_wander, (0.5, 2.0), 0.5),
     (_wander, (0.5, 2.0), 0.5),
+    (_errands, (0.5, 2.0), 0.4),
+    (_errands, (0.5, 2.0), 0.4),
     (_scratch, (2.5, 6.0), 0.1),
     (_stretch, (0.3, 0.8), 0.7),
     (_point, (0.3, 0.9), 0.1),

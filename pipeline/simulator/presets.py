@@ -1,6 +1,6 @@
 """Named presets: the documented ranges from which people, scenes, movements and sensors are drawn.
 
-Two presets exist because two questions are asked of the simulator:
+Three presets exist because three questions are asked of the simulator:
 
 - ``dvs128`` is narrow. It resembles the DVS128 Gesture data set (Amir et al. 2017) as far as is known without having it: a person at
   some distance, limbs brighter than the background and than the clothes on the torso, 10-60 k events/s. An independent network trained
@@ -9,7 +9,18 @@ Two presets exist because two questions are asked of the simulator:
 - ``wide`` is for training. It covers what a user's room, camera and habits may be: from a whole person to a hand that fills much of the
   view, limbs brighter or darker than what is behind them, contrast down to where the noise is as strong as the signal, part of the
   person outside the view, other tempi and amplitudes.
+- ``far`` is ``wide`` where little is left of the signal: people so far away that a hand is two to seven pixels wide, or of a contrast near
+  the threshold of the pixels, so that an edge makes events only in the more sensitive ones, and always in the same. Noise is as strong as
+  in such recordings of a real DVS128 (0.11 to 0.19 events/s a pixel, of which four of five ON before the pixels rebound; what passes the
+  filters is 5 to 9 events in 25 ms), and up to twice that.
+
+How far is far: a view of 40 to 60 degrees (lenses of 7 to 4.4 mm before the 5.1 mm of a DVS128) shows a person at 3 to 5 m with 88 to 22
+pixels a metre; below 40 the forearm is no longer two cells of the network's 32x32 long. A third of ``wide`` is nearer than anyone would
+call far and makes over 15 k events/s; thinning such a picture is not the same, since a small or faint one has few edges, not few events
+on many.
 """
+
+from dataclasses import replace
 
 from pipeline.simulator.ranges import BodyRanges, MotionRanges, Preset, SceneRanges, SensorRanges
 
@@ -38,6 +49,7 @@ DVS128 = Preset(
         detail=(0.0, 0.2),
         lamps=0.0,
         lamp_depth=(0.05, 0.05),
+        handheld=0.0,
         mains=0.0,
         mains_depth=(0.01, 0.01),
     ),
@@ -136,6 +148,7 @@ WIDE = Preset(
         detail=(0.0, 0.35),
         lamps=0.1,
         lamp_depth=(0.05, 0.5),
+        handheld=0.3,
         mains=0.08,
         mains_depth=(0.01, 0.045),
     ),
@@ -149,6 +162,7 @@ WIDE = Preset(
         shot_noise=(0.01, 0.25),
         hot_share=(0.0, 0.8),
         hot_pixels=(0, 200),
+        noise_on=(0.4, 0.85),
         joined=(0.0, 0.3),
         rebounding=0.5,
         rebound=(0.3, 0.95),
@@ -209,5 +223,27 @@ WIDE = Preset(
     rate=(2.5e3, 150e3),
 )
 
-PRESETS: dict[str, Preset] = {"dvs128": DVS128, "wide": WIDE}
+FAR = replace(
+    WIDE,
+    scene=replace(
+        WIDE.scene,
+        scale=(40.0, 160.0),
+        centre_x=(30.0, 98.0),
+        centre_y=(20.0, 80.0),
+        distance=(2.0, 6.0),
+        contrast_factor=(0.13, 0.5),
+    ),
+    sensor=replace(
+        WIDE.sensor,
+        threshold=(0.15, 0.36),
+        leak=(0.0, 0.15),
+        shot_noise=(0.03, 0.35),
+        noise_on=(0.5, 0.9),
+        joined=(0.0, 0.5),
+    ),
+    motion=replace(WIDE.motion, clap_open=(0.12, 0.32), wave_swing=(0.2, 1.1), strum_height=(0.06, 0.14)),
+    rate=(1.5e3, 45e3),
+)
+
+PRESETS: dict[str, Preset] = {"dvs128": DVS128, "wide": WIDE, "far": FAR}
 """All presets by name."""

@@ -76,6 +76,8 @@ class SceneRanges:
     """Probability that a flickering lamp or its reflection is in view."""
     lamp_depth: Range
     """Amplitude of its flicker, log intensity, drawn uniformly in the logarithm."""
+    handheld: float
+    """Probability that a person who makes no gesture is seen by a camera that moves."""
     mains: float
     """Probability that the light of the whole scene flickers."""
     mains_depth: Range
@@ -111,6 +113,8 @@ class SensorRanges:
     """Share of events that are answered so, where any are."""
     echo: Range
     """Share of OFF events that the read-out sends twice, 1 us apart, as a real DVS128 does."""
+    noise_on: Range = (0.5, 0.5)
+    """Share of even noise events that are ON: what leaks, and what drifts with temperature, makes ON events."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What things look like: linear intensity of the background and of each capsule's surface."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,9 @@ Image = npt.NDArray[np.float32]
 
 TEXTURE_ALONG, TEXTURE_ACROSS = 64, 32
 """Cells of a capsule's texture."""
+Wall = Literal["bare", "furnished", "full"]
+BARE = 0.1
+"""Contrast of a bare wall, share of what the ranges say."""
 BRIGHTEST, DARKEST = 3.0, 0.004
 """Linear intensity is kept inside the sensor's table (`pipeline.simulator.sensor`)."""
 
@@ -42,11 +46,15 @@ class Lights:
     """Depth in all that is seen, log units; 0 where the light is steady."""
     lamps: Image
     """(height, width) additional depth where a lamp, or its reflection, is in view."""
+    hardness: float = 0.0
+    """From a sine (0) toward a light that is either on or off."""
 
     def waves(self, times_us: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """Brightness in [-1, 1] about its mean at n times in us."""
         angle = np.pi * self.frequency * 1e-6 * times_us + self.start
         sine, rectified = -np.cos(2.0 * angle), np.abs(np.sin(angle)) * np.pi / 2.0 - 1.0
+        if self.hardness > 0.0:
+            sine = np.tanh(self.hardness * sine) / np.tanh(self.hardness)
         return ((1.0 - self.sharpness) * sine + self.sharpness * rectified).astype(np.float32)
 
 
@@ -63,22 +71,44 @@ def draw_lights(draw: Draw, ranges: SceneRanges, width: int, height: int) -> Lig
     return Lights(frequency, start, sharpness, mains, lamps.astype(np.float32))
 
 
-def draw_appearance(draw: Draw, ranges: SceneRanges, width: int, height: int) -> Appearance:
-    """Draw wall, furniture, skin and clothes."""
+def draw_blinking(draw: Draw, width: int, height: int) -> Lights:
+    """Draw a light that comes and goes by itself: an indicator, a failing tube, a screen with a film; or the daylight or dimmer of a room.
+
+    Indicators blink at 0.5 to 5 Hz, films change at up to 25 Hz, tubes in between; contrast up to a factor of 2.7 either way.
+    """
+    frequency, start, hardness = draw.log_between((0.3, 25.0)), draw.angle(), draw.choice((0.0, draw.log_between((0.5, 8.0))))
+    mains = draw.log_between((0.03, 0.3)) if draw.chance(0.25) else 0.0
+    lamps = np.zeros((height, width), np.float32)
+    for _ in range(0 if mains else draw.choice((1, 1, 2, 3))):
+        x, y = draw.between((-0.1, 0.9)) * width, draw.between((-0.1, 0.9)) * height
+        wide, high = draw.log_between((0.02, 0.5)) * width, draw.log_between((0.02, 0.5)) * height
+        lamps[max(int(y), 0) : max(int(y + high) + 1, 0), max(int(x), 0) : max(int(x + wide) + 1, 0)] = draw.log_between((0.1, 1.0))
+    return Lights(frequency, start, 0.0, mains, lamps, hardness)
+
+
+def draw_appearance(draw: Draw, ranges: SceneRanges, width: int, height: int, around: bool = False) -> Appearance:
+    """Draw wall, furniture, skin and clothes; `around`: also what is beside and below the view, for a camera that moves."""
     level, factor = draw.between(ranges.background), draw.log_between(ranges.contrast_factor)
     limbs = draw.between(ranges.limb_contrast) * factor * (-1.0 if draw.chance(ranges.dark_limbs) else 1.0)
     torso = draw.between(ranges.torso_contrast) * factor
     legs = draw.between(ranges.torso_contrast) * factor
-    wall = draw_wall(draw, ranges, level, factor, width, height)
+    wall = draw_around(draw, ranges, level, factor, width, height) if around else draw_wall(draw, ranges, level, factor, width, height)
     surfaces = _shades(draw, limbs, torso, legs, ranges.sleeves)[:, None, None] + _grain(draw, ranges, CAPSULES)
     _detail(draw, surfaces, draw.between(ranges.detail) * factor)
     return Appearance(_light(wall), _light(np.log(level) + surfaces))
 
 
-def draw_thing_appearance(draw: Draw, ranges: SceneRanges, parts: int, width: int, height: int) -> Appearance:
-    """Draw wall and things (for a moving camera the wall is larger than the view, and busy)."""
+def draw_thing_appearance(
+    draw: Draw, ranges: SceneRanges, parts: int, width: int, height: int, around: bool = False, behind: Wall = "furnished"
+) -> Appearance:
+    """Draw wall and things; `around`: also what is beside and below the view, for a camera that moves; `behind`: a bare wall or table
+    (a tenth of the contrast), one as the ranges say, or a full room."""
     level, factor = draw.between(ranges.background), draw.log_between(ranges.contrast_factor)
-    wall = draw_wall(draw, ranges, level, factor, width, height)
+    wall = draw_around(draw, ranges, level, factor, width, height) if around else draw_wall(draw, ranges, level, factor, width, height)
+    if behind == "bare":
+        wall = np.log(level) + BARE * (wall - np.log(level))
+    elif behind == "full":
+        _clutter(draw, wall, factor, min(width, height))
     contrast = draw.between(ranges.limb_contrast) * factor * draw.sign()
     shades = contrast * draw.generator.uniform(0.5, 1.0, parts) + draw.between(ranges.detail) * factor * draw.generator.uniform(
         -1, 1, parts
@@ -93,6 +123,34 @@ def draw_wall(draw: Draw, ranges: SceneRanges, level: float, factor: float, widt
     wall = np.log(level) + draw.between(ranges.background_contrast) * factor * draw.smooth_noise((height, width), sigma)
     _furnish(draw, wall, ranges.furniture, factor)
     return np.asarray(wall)
+
+
+def draw_around(draw: Draw, ranges: SceneRanges, level: float, factor: float, width: int, height: int) -> npt.NDArray[np.float64]:
+    """Log intensity of what a camera that moves may see: twice the view in either direction, as fine and as full as the view."""
+    sigma = draw.between(ranges.background_sigma) * min(width, height) / 128.0
+    depth = draw.between(ranges.background_contrast) * factor
+    wall = np.log(level) + depth * draw.smooth_noise((2 * height, 2 * width), sigma)
+    for rows in (slice(0, height), slice(height, None)):
+        for columns in (slice(0, width), slice(width, None)):
+            _furnish(draw, wall[rows, columns], ranges.furniture, factor)
+    return np.asarray(wall)
+
+
+def _clutter(draw: Draw, wall: npt.NDArray[np.float64], factor: float, side: int) -> None:
+    """What fills a room: pictures, books, cables, keyboards, blinds, as rectangles and rows of stripes of 2 to 50 % of the view `side`."""
+    height, width = wall.shape
+    views = height * width / side**2
+    for _ in range(int(draw.generator.integers(4, 24) * views)):
+        x, y = draw.between((-0.1, 1.0)) * width, draw.between((-0.1, 1.0)) * height
+        w, h = draw.log_between((0.02, 0.5)) * side, draw.log_between((0.02, 0.5)) * side
+        area = wall[max(int(y), 0) : max(int(y + h) + 1, 0), max(int(x), 0) : max(int(x + w) + 1, 0)]
+        shade = factor * draw.between((-0.8, 0.8))
+        if draw.chance(0.25):
+            along, period = np.arange(area.shape[draw.choice((0, 1))]), draw.between((3.0, 12.0)) * side / 128.0
+            stripes = shade * (np.mod(along, period) < 0.5 * period)
+            area += stripes[None, :] if len(stripes) == area.shape[1] else stripes[:, None]
+        else:
+            area += shade
 
 
 def _grain(draw: Draw, ranges: SceneRanges, capsules: int) -> npt.NDArray[np.float64]:

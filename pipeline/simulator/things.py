@@ -1,68 +1,25 @@
-"""Things that are no person: boxes, rods, balls, a pendulum, a mouse on a table, a fan, leaves, a curtain, what trembles, or nothing.
+"""Things that are no person: boxes, rods, balls, a pendulum, a mouse on a table, a fan, leaves, a curtain, or nothing.
 
-They are what a camera sees that was left on: a colleague carries a box past, someone waves a rod whose hand is hardly seen, a door opens,
-the tripod is pushed. Sizes and speeds are physical (metres, m/s, gravity); how large that is in the picture follows from the drawn
-scale, like that of people. Every part is a capsule or a rectangle whose ends are closed functions of time, so that any moment can be
-computed alone. The origin is the middle of the view.
+They are what a camera sees that was left on: a colleague carries a box past, someone waves a rod whose hand is hardly seen, a door opens.
+Sizes and speeds are physical (metres, m/s, gravity); how large that is in the picture follows from the drawn scale, like that of people.
+Still things before a camera that moves are in `pipeline.simulator.still`, arms and people who pass in `pipeline.simulator.passing`.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 
 from pipeline.simulator.body import Array
+from pipeline.simulator.cameras import Path
 from pipeline.simulator.draw import Draw
+from pipeline.simulator.parts import NOTHING, Part, Things, Turn, bar, line, smoothly, unmoved, within
+from pipeline.simulator.passing import passers, reaching
+from pipeline.simulator.still import objects, room, trembling
 
 THINGS = "things"
 """The name of a scene without a person."""
 
 GRAVITY = 9.81
-Path = Callable[[Array], Array]
-"""Time in s (n,) -> (n, 2): x, y in metres, or one (n,) angle for a turn."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One capsule (round ends) or rectangle (flat ends)."""
-
-    ends: Callable[[Array], tuple[Array, Array]]
-    """Time in s (n,) -> both ends, (n, 2) each, metres."""
-    radius: tuple[float, float]
-    flat: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Things:
-    """Parts from front to back, and the camera's own movement."""
-
-    parts: tuple[Part, ...]
-    pan: Path | None = None
-    """How far the camera has turned, as metres at the scene's distance."""
-
-    @property
-    def radii(self) -> Array:
-        """(C, 2) at either end, metres; there is always a part, if only one of no size far outside."""
-        return np.asarray([part.radius for part in self.parts], np.float64)
-
-    @property
-    def bias(self) -> Array:
-        """(C,) added to the depth when sorting: the order of the parts."""
-        return np.linspace(0.0, -0.1, len(self.parts))
-
-    @property
-    def flat(self) -> npt.NDArray[np.uint8]:
-        """(C,) 1 for rectangles."""
-        return np.array([part.flat for part in self.parts], np.uint8)
-
-    def joints(self, t: Array) -> Array:
-        """End points of all parts at times t (s): (n, C, 2, 3), metres."""
-        ends = np.zeros((len(t), len(self.parts), 2, 3))
-        for index, part in enumerate(self.parts):
-            ends[:, index, 0, :2], ends[:, index, 1, :2] = part.ends(t)
-        return ends
 
 
 def draw_things(draw: Draw, half: float) -> Things:
@@ -70,31 +27,9 @@ def draw_things(draw: Draw, half: float) -> Things:
     return draw.choice(_FAMILY)(draw, half)
 
 
-def line(x: Array | float, y: Array | float, n: int) -> Array:
-    """(n, 2) of coordinates, constant or (n,)."""
-    out = np.empty((n, 2))
-    out[:, 0], out[:, 1] = x, y
-    return out
-
-
-def bar(place: Path, turn: Path, half_length: float, radius: float, flat: bool = False) -> Part:
-    """A bar about its middle: `place` (n, 2) and angle `turn` (n,)."""
-
-    def ends(t: Array) -> tuple[Array, Array]:
-        middle, angle = place(t), turn(t)
-        along = half_length * line(np.cos(angle), np.sin(angle), len(t))
-        return middle - along, middle + along
-
-    return Part(ends, (radius, radius), flat)
-
-
-def _within(draw: Draw, half: float, share: float = 0.8) -> Array:
-    return draw.generator.uniform(-share * half, share * half, 2)
-
-
 def crossing(draw: Draw, half: float) -> Path:
     """Straight through a point of the view at 0.1 to 2 m/s; or to and fro about it, as a hand moves things."""
-    through, when, angle = _within(draw, half, 0.6), draw.between((0.2, 2.6)), draw.angle()
+    through, when, angle = within(draw, half, 0.6), draw.between((0.2, 2.6)), draw.angle()
     way = np.array([np.cos(angle), 0.6 * np.sin(angle)])
     if draw.chance(0.5):
         speed = draw.log_between((0.1, 2.0))
@@ -104,12 +39,12 @@ def crossing(draw: Draw, half: float) -> Path:
     return lambda t: through + np.sum(sizes * np.sin(2.0 * np.pi * rates * t[:, None, None] + shifts), axis=1)
 
 
-def turning(draw: Draw) -> Path:
+def turning(draw: Draw) -> Turn:
     """Keeps its angle, spins, or tilts to and fro."""
     start, rate, swing = draw.angle(), draw.sign() * draw.log_between((0.2, 8.0)), draw.between((0.1, 1.0))
     mode = draw.choice((0, 1, 2))
     if mode == 0:
-        return lambda t: np.full(len(t), start)
+        return unmoved(start)
     if mode == 1:
         return lambda t: start + rate * t
     return lambda t: start + swing * np.sin(rate * t)
@@ -162,14 +97,15 @@ def _ball(draw: Draw, half: float) -> Things:
 
 
 def _pendulum(draw: Draw, half: float) -> Things:
-    """A bob on a string; the period follows from the length."""
+    """A bob on a string; the period follows from the length. It seldom swings in one plane, and a camera above it sees the ellipse."""
     pivot, length = np.array([draw.between((-0.5, 0.5)) * half, draw.between((-1.3, -0.2)) * half]), draw.between((0.12, 0.9))
     swing, shift, rate = draw.between((0.15, 1.0)), draw.angle(), np.sqrt(GRAVITY / length)
-    bob = draw.between((0.02, 0.09))
+    bob, depth = draw.between((0.02, 0.09)), draw.between((0.0, 0.8)) * draw.between((0.0, 0.5))
 
     def place(t: Array) -> Array:
         angle = swing * np.sin(rate * t + shift)
-        return pivot + length * line(np.sin(angle), np.cos(angle), len(t))
+        nearer = depth * swing * np.cos(rate * t + shift)
+        return pivot + length * line(np.sin(angle), np.cos(angle) + nearer, len(t))
 
     string = Part(lambda t: (np.repeat(pivot[None], len(t), axis=0), place(t)), (0.003, 0.004))
     ratio = draw.between((0.6, 1.0))
@@ -179,25 +115,16 @@ def _pendulum(draw: Draw, half: float) -> Things:
 
 def _mouse(draw: Draw, half: float) -> Things:
     """A blob that goes from place to place in quick straight moves with rests, as a computer mouse or a toy does; or the hand on it."""
-    stops = draw.generator.uniform(-0.7, 0.7, (24, 2)) * min(half, 0.35) + _within(draw, half, 0.3)
-    lengths, rests = draw.generator.uniform(0.15, 0.6, 24), draw.generator.exponential(0.3, 24)
-    ends = np.cumsum(lengths + rests)
-
-    def place(t: Array) -> Array:
-        now = np.mod(t, ends[-1])
-        index = np.searchsorted(ends, now, side="right").clip(0, 23)
-        share = np.clip((now - (ends - lengths - rests)[index]) / lengths[index], 0.0, 1.0)
-        smooth = (share**3 * (10.0 - 15.0 * share + 6.0 * share**2))[:, None]
-        return np.asarray(stops[index - 1] + smooth * (stops[index] - stops[index - 1]))
-
+    stops = draw.generator.uniform(-0.7, 0.7, (24, 2)) * min(half, 0.35) + within(draw, half, 0.3)
+    place = smoothly(stops, draw.generator.uniform(0.15, 0.6, 24), draw.generator.exponential(0.3, 24))
     turn, size = draw.angle(), draw.between((0.02, 0.06))
-    body = bar(place, lambda t: np.full(len(t), turn), draw.between((0.6, 1.2)) * size, size)
+    body = bar(place, unmoved(turn), draw.between((0.6, 1.2)) * size, size)
     return Things(carried(draw, half, [body], place))
 
 
 def _fan(draw: Draw, half: float) -> Things:
     """Blades or spokes about an axle, from a slow mobile to a fan."""
-    axle, blades, rate = _within(draw, half, 0.5), int(draw.generator.integers(1, 6)), draw.sign() * draw.log_between((0.3, 6.0))
+    axle, blades, rate = within(draw, half, 0.5), int(draw.generator.integers(1, 6)), draw.sign() * draw.log_between((0.3, 6.0))
     length, width = draw.between((0.08, 0.45)), draw.between((0.01, 0.06))
 
     def blade(angle: float) -> Part:
@@ -214,7 +141,7 @@ def _leaves(draw: Draw, half: float) -> Things:
     """Twigs, strips or blinds that sway in the wind, each with a rhythm of its own."""
     parts = []
     for _ in range(int(draw.generator.integers(3, 11))):
-        root, length, angle = _within(draw, half, 1.1), draw.between((0.1, 0.6)), draw.between((-2.8, 2.8))
+        root, length, angle = within(draw, half, 1.1), draw.between((0.1, 0.6)), draw.between((-2.8, 2.8))
         swing, rate, shift, width = draw.between((0.03, 0.4)), draw.between((0.3, 2.5)), draw.angle(), draw.between((0.01, 0.06))
 
         def ends(
@@ -237,62 +164,20 @@ def _door(draw: Draw, half: float) -> Things:
         edge = near + 0.5 * travel * np.tanh(hold * np.sin(2.0 * np.pi * rate * t + shift)) / np.tanh(hold)
         return line(side * (edge + 2.0 * half), 0.0, len(t))
 
-    return Things((bar(place, lambda t: np.full(len(t), 0.5 * np.pi + tilt), 3.0 * half, 2.0 * half, flat=True),))
-
-
-def _trembling(draw: Draw, half: float) -> Things:
-    """A thing that trembles on its spot: put on a machine, pushed, or before a camera that shakes, without which a DVS sees no still thing.
-
-    Boxes, discs, mugs and the like: one outline, and inside it edges, buttons or holes that tremble with it.
-    """
-    size, spot = draw.log_between((0.08, 0.45)) * half, _within(draw, half, 0.6)
-    way, rock = draw.angle(), draw.choice((0.0, draw.between((0.02, 0.3))))
-    rates, shifts = draw.log_between((1.0, 10.0)) * np.array([1.0, draw.between((1.1, 2.7))]), draw.generator.uniform(0.0, 2.0 * np.pi, 2)
-    weights = draw.log_between((0.02, 0.25)) * half * np.array([1.0, draw.between((0.0, 0.5))])
-    drift, tilt = draw.generator.uniform(-0.05, 0.05, 2) * half, draw.angle()
-
-    def shake(t: Array) -> Array:
-        return np.asarray(np.sum(weights * np.sin(2.0 * np.pi * rates * t[:, None] + shifts), axis=1))
-
-    def part(aside: Array, length: float, radius: float, flat: bool) -> Part:
-        def place(t: Array) -> Array:
-            way_now = shake(t)[:, None] * np.array([np.cos(way), np.sin(way)])
-            return spot + aside + way_now + drift * t[:, None]
-
-        return bar(place, lambda t: tilt + rock * shake(t) / weights[0], length, radius, flat)
-
-    slim, flat = draw.between((0.4, 1.0)), draw.chance(0.5)
-    wide = size * slim
-    inner = [
-        part(draw.generator.uniform(-0.5, 0.5, 2) * wide, draw.between((0.05, 0.5)) * size, draw.between((0.03, 0.3)) * wide, flat)
-        for _ in range(draw.choice((0, 1, 2, 4)))
-    ]
-    outline = part(np.zeros(2), size if flat else size * (1.05 - slim), wide, flat)
-    return Things((*inner, outline))
-
-
-NOTHING = Part(lambda t: (np.full((len(t), 2), -1e3), np.full((len(t), 2), -1e3)), (1e-3, 1e-3))
+    return Things((bar(place, unmoved(0.5 * np.pi + tilt), 3.0 * half, 2.0 * half, flat=True),))
 
 
 def _nothing(draw: Draw, half: float) -> Things:
     return Things((NOTHING,))
 
 
-def _camera(draw: Draw, half: float) -> Things:
-    """The camera is knocked, carried or turned before a room in which nothing moves."""
-    size = draw.log_between((0.02, 0.5)) * half
-    rates, shifts = draw.generator.uniform(0.3, 6.0, (2, 3)), draw.generator.uniform(0.0, 2.0 * np.pi, (2, 3))
-    weights = draw.generator.dirichlet((1.0, 1.0, 1.0), 2) * size / rates**0.5
-    drift = draw.choice((0.0, draw.log_between((0.05, 1.0)))) * half
-    angle, decay = draw.angle(), draw.choice((0.0, draw.between((0.5, 3.0))))
-    way = np.array([np.cos(angle), 0.3 * np.sin(angle)])
-
-    def pan(t: Array) -> Array:
-        shaking = np.sum(weights * np.sin(2.0 * np.pi * rates * t[:, None, None] + shifts), axis=2)
-        return np.asarray(shaking * np.exp(-decay * t)[:, None] + way * (drift * t)[:, None])
-
-    return Things((NOTHING,), pan)
-
-
-_FAMILY = (_box, _box, _rod, _rod, _ball, _pendulum, _mouse, _fan, _leaves, _door, _nothing, _camera, *[_trembling] * 3)
-"""Scenes, each as likely."""
+_FAMILY = (
+    *(_box, _rod, _pendulum) * 2,
+    *(_ball, _mouse, _fan, _leaves, _door, _nothing),
+    *(reaching,) * 3,
+    *(passers,) * 2,
+    *(trembling,) * 3,
+    *(objects,) * 5,
+    *(room,) * 3,
+)
+"""Scenes, each as likely. Two of five tremble or are seen by a moving camera: to a DVS that is how a still thing looks."""

@@ -24,7 +24,7 @@ from pipeline.errors import UserError
 from pipeline.events import EVENT_DTYPE
 from pipeline.filters import FilterSettings
 from pipeline.frames import GRID, frames_of
-from pipeline.simulator import GESTURES, simulate
+from pipeline.simulator import GESTURES, PRESETS, simulate
 
 RECIPE = Recipe(hidden=(128, 12), geometry=Local(2), batch=8, window=20, peak_rate=1e-2, activity_weight=0.0)
 Counts = npt.NDArray[np.uint8]
@@ -79,6 +79,27 @@ def test_the_poor_take_is_sparse_ordered_and_within_the_sensor() -> None:
         assert taken["x"].max() < clips.WIDTH and taken["y"].max() < clips.HEIGHT
         rates.append(len(taken) / clips.SECONDS)
     assert min(rates) < 4000 < max(rates)  # the far recordings' rate lies inside
+
+
+def test_a_thinned_clip_loses_more_of_some_pixels_than_of_others_and_at_least_as_much_as_was_asked_for_is_left() -> None:
+    events = np.zeros(160_000, EVENT_DTYPE)
+    events["timestamp"] = np.sort(np.random.default_rng(1).integers(0, 3_000_000, len(events)))
+    events["x"], events["y"] = np.arange(len(events)) % 40, np.arange(len(events)) // 40 % 40
+    spread, left = [], []
+    for seed in range(12):
+        taken = clips.poor(events, np.random.default_rng(seed), 0.2)
+        each = np.bincount(taken["x"].astype(int) * 128 + taken["y"], minlength=128 * 128).reshape(128, 128)[:40, :40]
+        left.append(each.sum() / len(events))
+        spread.append(each.var() / each.mean())
+    assert min(left) > 0.15 and max(left) > 0.5
+    assert max(spread) > 10.0, "of 100 events a pixel; a binomial has at most 1"
+
+
+def test_a_shard_has_every_kind_in_every_preset_and_most_of_what_is_no_gesture() -> None:
+    kinds = np.array(clips.ORDER * len(clips.ROUNDS))
+    assert set(kinds) == set(clips.KINDS) and len(kinds) == clips.SHARD
+    assert set(clips.ROUNDS) == set(PRESETS)
+    assert np.mean([clips.LABELS[clips.KINDS.index(kind)] == GESTURES.index("other_gestures") for kind in kinds]) == 6 / 16
 
 
 def test_the_mirror_exchanges_hands_and_senses() -> None:
