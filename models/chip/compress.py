@@ -91,26 +91,42 @@ def prune(tensors: Tensors, density: float) -> Tensors:
 
 
 def neighbours(tensors: Tensors, depth: int) -> Tensors:
-    """`tensors` with the units of every layer numbered anew, so that units with the same sources follow one another.
+    """`tensors` with the units of every local layer numbered anew, so that units with the same sources follow one another.
 
     The network is the same. Units of a local layer (models.local) come place by place, so that a PE that holds a few places hears of their
-    neighbourhood only, and a source's weights lie together. Where all units have the same sources the order stays as it is.
+    neighbourhood only, and a source's weights lie together. Other layers keep their order: where all units have the same sources there is
+    nothing to gain, and by what pruning left a new order would only put the units with few weights together.
     """
     ordered = dict(tensors)
     for index in range(depth):
         name = f"layers.{index}."
-        connected = (ordered[name + "wx"] != 0).reshape(ordered[name + "wx"].shape[0], 3, -1).any(1)
-        first, last = connected.argmax(0), len(connected) - 1 - connected[::-1].argmax(0)
-        order = np.lexsort((last, first))
-        columns = (np.arange(3)[:, None] * order.size + order).ravel()
         above = f"layers.{index + 1}.wx" if index + 1 < depth else "readout.w" if "readout.w" in ordered else None
         if above is None:  # the embedding, which is the read-out too, says what the last units are called
             break
+        connected = (ordered[name + "wx"] != 0).reshape(ordered[name + "wx"].shape[0], 3, -1).any(1)
+        first, last = connected.argmax(0), len(connected) - 1 - connected[::-1].argmax(0)
+        order = np.lexsort((last, first))
+        if not _local(connected[:, order]):
+            continue
+        columns = (np.arange(3)[:, None] * order.size + order).ravel()
         for part, where in (("wx", columns), ("wh", columns), ("b", columns), ("d", columns), ("theta", order)):
             ordered[name + part] = np.take(ordered[name + part], where, axis=-1)
         for rows in (name + "wh", above):
             ordered[rows] = ordered[rows][order]
     return ordered
+
+
+def _local(connected: npt.NDArray[np.bool_]) -> bool:
+    """Whether units [sources, units] that follow one another share sources because they have a place in common.
+
+    Of a unit's sources its neighbour has a third too, and twice the share that any two units have in common. The first is never so where
+    weights were pruned one by one to a few, the second never where most were kept; a local layer of which a twentieth was kept is still
+    told (the bundled gesture network: 0.47 beside 0.05; language networks between: 0.23 beside 0.13).
+    """
+    synapses = int(connected.sum())
+    shared = int((connected[:, 1:] & connected[:, :-1]).sum())
+    any_two = float((connected.sum(1, dtype=np.int64) ** 2).sum()) / connected.shape[1]
+    return 3 * shared > synapses and shared > 2 * any_two
 
 
 def _rms(matrix: npt.NDArray[Any]) -> float:

@@ -2,6 +2,9 @@
 
 A matrix is packed the way that takes less memory: dense rows spend a byte on every weight, zeros included, sparse rows two bytes on every
 weight that is not zero (column and weight) and two on every source (where its row starts), so dense is smaller above half density.
+
+The fullest slice of a layer decides how many PEs it takes, and the busiest how long a tick is, so units are shared out by what they weigh
+and not by their number: pruning leaves some units many times the weights of others.
 """
 
 from dataclasses import dataclass, field
@@ -11,11 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from models.chip.layout import MAX_COLUMNS, REGION_BYTES, ROUTING_BYTES, Counter, Region, Role, Words, aligned
-from models.chip.program import Int8s, Program
+from models.chip.program import Int8s, Int64s, Layer, Program
 
 NEVER = 0xFFFFFFFF
 """Ticks of a run without end."""
 WORDS_OF_PROJECTION = 6
+GATES = 3
+WORDS_OF_CONSTANTS, WORDS_OF_SIGNALS = 13, 16
+"""Of a unit of a layer (firmware/egru.c)."""
 BYTES_OF_SIMULATION = 20
 
 
@@ -85,12 +91,13 @@ def egru_slices(program: Program, index: int, parts: int, stage: int, below: str
     layer = program.layers[index]
     name = f"layer {index}"
     slices = []
-    for start, stop in _spans(layer.theta.size, parts):
+    for start, stop in _balanced(_unit_bytes(layer), parts, MAX_COLUMNS // GATES):
         part, n = layer.part(start, stop), stop - start
         piece = Slice(Role.EGRU, stage, start, stop, [(below, pack(part.wx)), (name, pack(part.wh))], name)
         constants = np.concatenate([part.mx, part.mh, part.b, part.d, part.theta])
         state = n + -(-layer.theta.size // 2)
-        _fill(piece, record, {Region.UNITS: constants.view(np.uint32), Region.STATE: np.zeros(state, np.uint32)}, {Region.SIGNALS: 16 * n})
+        words = {Region.UNITS: constants.view(np.uint32), Region.STATE: np.zeros(state, np.uint32)}
+        _fill(piece, record, words, {Region.SIGNALS: WORDS_OF_SIGNALS * n})
         slices.append(piece)
     return slices
 
@@ -162,4 +169,23 @@ def _fill(
 
 def _spans(size: int, parts: int) -> list[tuple[int, int]]:
     edges = [size * index // parts for index in range(parts + 1)]
+    return list(pairwise(edges))
+
+
+def _unit_bytes(layer: Layer) -> Int64s:
+    """[H] about what every unit takes: its synapses, or dense rows where they take less, constants, signals and h."""
+    synapses = sum(np.count_nonzero(matrix, 0).reshape(GATES, -1).sum(0) for matrix in (layer.wx, layer.wh))
+    dense = GATES * (len(layer.wx) + len(layer.wh))
+    return np.minimum(2 * synapses, dense) + 4 * (WORDS_OF_CONSTANTS + WORDS_OF_SIGNALS + 1)
+
+
+def _balanced(sizes: Int64s, parts: int, most: int) -> list[tuple[int, int]]:
+    """`parts` spans of units of `sizes` bytes, about equal in bytes, none of more than `most` units if so many parts can do that."""
+    units, reached = sizes.size, sizes.cumsum()
+    most = max(most, -(-units // parts))
+    edges = [0]
+    for index in range(1, parts + 1):
+        wanted = int(np.searchsorted(reached, reached[-1] * index // parts, side="right"))
+        left = parts - index
+        edges.append(min(max(wanted, edges[-1] + 1, units - left * most), edges[-1] + most, units - left))
     return list(pairwise(edges))

@@ -178,3 +178,21 @@ def test_units_that_all_see_everything_keep_their_numbers() -> None:
     assert ordered.keys() == made.keys()
     for name in made:
         np.testing.assert_array_equal(ordered[name], made[name])
+
+
+@pytest.mark.parametrize("density", [0.02, 0.1, 0.4])
+def test_units_whose_weights_were_pruned_one_by_one_keep_their_numbers(density: float) -> None:
+    """An order by sources would put the units with few weights together."""
+    made = prune(tensors(1, 300, [200, 50], 10, "gesture"), density)
+    ordered = neighbours(made, 2)
+    for name in made:
+        np.testing.assert_array_equal(ordered[name], made[name])
+
+
+def test_the_units_of_a_local_layer_are_brought_together_though_most_weights_were_pruned() -> None:
+    made = local_tensors()
+    gone = np.random.default_rng(1).random(made["layers.0.wx"].shape) > 0.6
+    made["layers.0.wx"] = np.where(gone, np.float32(0), made["layers.0.wx"])
+    place = np.arange(15) % 5
+    order = np.array([place[np.flatnonzero(made["layers.0.theta"] == theta)[0]] for theta in neighbours(made, 2)["layers.0.theta"]])
+    assert np.count_nonzero(np.diff(order)) < 14

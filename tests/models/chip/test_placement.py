@@ -166,6 +166,35 @@ def test_a_sparse_layer_takes_no_more_pes_than_it_needs() -> None:
     assert max(piece.bytes() for piece in pieces) <= room < max(piece.bytes() for piece in fewer)
 
 
+@given(seeds, st.integers(1, 200), st.integers(1, 60), st.integers(1, 90))
+def test_units_are_shared_out_whole_in_order_and_about_evenly(seed: int, units: int, parts: int, most: int) -> None:
+    parts = min(parts, units)
+    sizes = np.random.default_rng(seed).integers(1, 3_000, units)
+    spans = slices._balanced(sizes, parts, most)
+    assert len(spans) == parts and [unit for span in spans for unit in range(*span)] == list(range(units))
+    widest = max(stop - start for start, stop in spans)
+    assert min(stop - start for start, stop in spans) > 0 and widest <= max(most, -(-units // parts))
+    if most >= units:
+        assert max(sizes[start:stop].sum() for start, stop in spans) <= sizes.sum() / parts + 2 * sizes.max()
+
+
+@given(st.integers(1, 300), st.integers(1, 90))
+def test_equal_units_are_shared_out_equally(units: int, parts: int) -> None:
+    parts = min(parts, units)
+    assert slices._balanced(np.full(units, 7), parts, 85) == slices._spans(units, parts)
+
+
+def test_a_layer_whose_first_units_have_most_weights_is_cut_by_weights() -> None:
+    program = programs.program(1, "gesture", [400], inputs=500, density=0.05)
+    (layer,) = program.layers
+    for matrix in (layer.wx, layer.wh):
+        columns = matrix.reshape(len(matrix), 3, 400)[:, :, :80]
+        columns[np.random.default_rng(1).random(columns.shape) < 0.4] = 1
+    pieces = slices.egru_slices(program, 0, 10, 1, "input", 1)
+    sizes = [piece.bytes() for piece in pieces]
+    assert pieces[0].stop < 20 and max(sizes) < 1.2 * np.mean(sizes)
+
+
 def test_more_sources_than_a_pe_can_receive_are_refused() -> None:
     with pytest.raises(UserError, match=r"listens to 6,\d+ sources, and a PE can receive 5,887 events"):
         placed([programs.program(1, "gesture", [4], inputs=6_000, density=0.1)])
