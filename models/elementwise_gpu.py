@@ -16,11 +16,6 @@ BLOCK = 256
 
 
 @triton.jit
-def _tanh(x):  # type: ignore[no-untyped-def]
-    return 2 * tl.sigmoid(2 * x) - 1
-
-
-@triton.jit
 def _forward(a, q, b, d, theta, before, gates, reset, c, y, after, units, total, BLOCK: tl.constexpr):  # type: ignore[no-untyped-def]
     pair = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     inside = pair < total
@@ -39,7 +34,7 @@ def _forward(a, q, b, d, theta, before, gates, reset, c, y, after, units, total,
     z = tl.sigmoid(a_z + q_z + tl.load(b + j, inside) + tl.load(d + j, inside))
     r = tl.sigmoid(a_r + q_r + tl.load(b + units + j, inside) + tl.load(d + units + j, inside))
     kept = q_g + tl.load(d + 2 * units + j, inside)
-    g = _tanh(a_g + tl.load(b + 2 * units + j, inside) + r * kept)
+    g = 2 * tl.sigmoid(2 * (a_g + tl.load(b + 2 * units + j, inside) + r * kept)) - 1  # tanh
     membrane = g + z * (tl.load(before + pair, inside) - g)
     threshold = tl.load(theta + j, inside)
     fired = membrane > threshold

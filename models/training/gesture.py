@@ -51,7 +51,7 @@ def train(
     resume: bool = False,
     threads: int = 1,
     device: str = "cpu",
-    save_every: int = 100,
+    save_every: int = 200,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
     """Train on the first `clips` simulated clips (generated into `clip_folder` where they are missing), write `output`, return the figures.
@@ -173,6 +173,7 @@ def run(arguments: argparse.Namespace) -> int:
         hours=arguments.hours,
         resume=arguments.resume,
         threads=arguments.threads,
+        save_every=max(1, arguments.save_every),
         device=arguments.device,
     )
     if figures:

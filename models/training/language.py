@@ -138,7 +138,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--vocabulary", type=int, metavar="N", help="ids of the byte-pair vocabulary, at most 8192")
     parser.add_argument("--streams", type=int, metavar="N", help="parallel parts of the text a process")
     parser.add_argument("--rate", dest="peak_rate", type=float, help="peak learning rate")
-    parser.add_argument("--density", type=float, help="share of the layers' weights that is kept at the end (default: 1; WikiText-2: 0.2)")
+    parser.add_argument("--density", type=float, help="share of the layers' weights that is kept at the end (default: 1; WikiText-2: 0.1)")
     parser.add_argument(
         "--dropout", type=float, default=1.0, metavar="F", help="factor on the recipe's dropout and dropconnect (default: 1)"
     )
@@ -177,6 +177,7 @@ def run(arguments: argparse.Namespace) -> int:
         hours=arguments.hours,
         resume=arguments.resume,
         threads=arguments.threads,
+        save_every=max(1, arguments.save_every),
         device=arguments.device,
     )
     if figures:

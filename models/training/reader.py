@@ -65,19 +65,19 @@ class Recipe:
 
 CHAT = Recipe()
 WIKITEXT = Recipe(
-    vocabulary=4096,
-    hidden=(1024, 320),
-    streams=48,
+    vocabulary=8192,
+    hidden=(1344, 1344, 384),
+    streams=128,
     window=70,
-    peak_rate=2e-3,
-    dropouts=Dropouts(words=0.05, inputs=0.2, between=0.2, outputs=0.3),
-    dropconnect=0.2,
-    weight_decay=0.06,
-    density=0.2,
+    peak_rate=1.5e-3,
+    dropouts=Dropouts(words=0.1, inputs=0.4, between=0.15, outputs=0.35),
+    dropconnect=0.4,
+    weight_decay=0.1,
+    density=0.1,
     clip=0.5,
-    average=0.999,
+    average=0.9995,
 )
-"""Fits the chip beside the gesture network: 85 PEs (`egret compile` with the weights of a run that was not pruned yet)."""
+"""As much as one chip holds, for some hundred epochs: a recipe for a graphics processor."""
 
 
 def rate_at(progress: float, step: int, steps: int) -> float:

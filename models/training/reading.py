@@ -83,7 +83,7 @@ class Reading(ABC):
         part = self.text[self.place : self.place + window + 1]
         self.place += window
         fresh = np.random.default_rng((self.seed, self.step, self.world.rank)).random(self.recipe.streams) < self.material.forget
-        return part, torch.from_numpy(fresh)[:, None].to(self.world.device)
+        return part, torch.from_numpy(fresh)[:, None].to(self.world.device, non_blocking=True)
 
     def _seed_step(self) -> None:
         """Let the dropout of this step follow from the step alone."""

@@ -90,7 +90,7 @@ def _device(name: str, local_rank: int) -> torch.device:
     if name == "cpu":
         return torch.device("cpu")
     if not torch.cuda.is_available():
-        raise UserError("This torch finds no CUDA device; leave --device out to train on the processor.", USAGE)
+        raise UserError("This torch finds no device for --device cuda; leave it out to train on the processor.", USAGE)
     device = torch.device("cuda", local_rank % torch.cuda.device_count())
     torch.cuda.set_device(device)
     return device
@@ -221,6 +221,7 @@ def add_arguments(parser: argparse.ArgumentParser, out: Path, folder: Path, step
     parser.add_argument("--steps", type=int, default=steps, help="steps at most")
     parser.add_argument("--hours", type=float, help="end after so many hours of computing, if that is earlier")
     parser.add_argument("--threads", type=int, default=1, help="processor threads")
+    parser.add_argument("--save-every", type=int, default=200, metavar="STEPS", help="steps between two states on disk (default: 200)")
     parser.add_argument("--device", default="cpu", help=f"where to train: {' or '.join(DEVICES)} (default: cpu)")
 
 

@@ -233,6 +233,7 @@ def run(arguments: argparse.Namespace) -> int:
         hours=arguments.hours,
         resume=arguments.resume,
         threads=arguments.threads,
+        save_every=max(1, arguments.save_every),
         device=arguments.device,
     )
     if figures:
