@@ -31,10 +31,10 @@ def _forward(a, q, b, d, theta, before, gates, reset, c, y, after, units, total,
         tl.load(q + place + units, inside).to(tl.float32),
         tl.load(q + place + 2 * units, inside).to(tl.float32),
     )
-    z = tl.sigmoid(a_z + q_z + tl.load(b + j, inside) + tl.load(d + j, inside))
-    r = tl.sigmoid(a_r + q_r + tl.load(b + units + j, inside) + tl.load(d + units + j, inside))
+    z = 1 / (1 + tl.exp(-(a_z + q_z + tl.load(b + j, inside) + tl.load(d + j, inside))))
+    r = 1 / (1 + tl.exp(-(a_r + q_r + tl.load(b + units + j, inside) + tl.load(d + units + j, inside))))
     kept = q_g + tl.load(d + 2 * units + j, inside)
-    g = 2 * tl.sigmoid(2 * (a_g + tl.load(b + 2 * units + j, inside) + r * kept)) - 1  # tanh
+    g = 2 / (1 + tl.exp(-2 * (a_g + tl.load(b + 2 * units + j, inside) + r * kept))) - 1  # tanh
     membrane = g + z * (tl.load(before + pair, inside) - g)
     threshold = tl.load(theta + j, inside)
     fired = membrane > threshold
