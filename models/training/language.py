@@ -19,6 +19,7 @@ import torch
 
 import assets
 from models import language
+from models.tokenizer import Tokenizer
 from models.training import corpus, plot
 from models.training import run as runs
 from models.training.loop import Figures, Progress, drive, one_line
@@ -39,6 +40,7 @@ def train(
     output: Path,
     run: Path = Path("runs/language"),
     *,
+    start: Path | None = None,
     recipe: Recipe | None = None,
     seed: int = 1,
     steps: int = 9000,
@@ -51,6 +53,7 @@ def train(
 ) -> dict[str, Any]:
     """Train on the texts at `data`, write the weights to `output` and their tokenizer beside it; returns the figures.
 
+    With `start` the run begins with these weights and their vocabulary instead of random ones.
     Every `save_every` steps the run's state, a line of its log and ``latest.safetensors`` are written to `run`.
     """
     kind = corpus.kind_of(data)
@@ -58,7 +61,8 @@ def train(
     torch.set_num_threads(threads)
     with runs.World(device) as world:
         folder = runs.Folder(run, recipe.settings(kind, seed, world.size), resume, writes=world.first)
-        reader = Reader(recipe, seed, world, _material(world, data, run / "tokenizer.json", recipe.vocabulary))
+        network = None if start is None or resume else _started(start, recipe, run)
+        reader = Reader(recipe, seed, world, _material(world, data, run / "tokenizer.json", recipe.vocabulary), network)
         pace = runs.Pace(steps, hours)
 
         def advance() -> Figures:
@@ -74,6 +78,17 @@ def train(
         if not drive(reader, world, folder, pace, advance, report, name="language", save_every=save_every, progress=progress):
             return {}
         return _finish(reader, output)
+
+
+def _started(path: Path, recipe: Recipe, run: Path) -> language.LanguageModel:
+    """The model at `path`, whose tokenizer becomes that of the `run`. UserError if it has another shape than the recipe's."""
+    model, tokenizer = language.load(path), path.with_suffix(".tokenizer.json")
+    if not tokenizer.exists():
+        raise UserError(f"There is no {tokenizer.name} beside {path}; take weights and tokenizer as `egret train language` wrote them.")
+    Tokenizer.load(tokenizer).save(run / "tokenizer.json")
+    if (len(model.embedding), tuple(model.hidden)) != (recipe.vocabulary, recipe.hidden):
+        raise UserError(f"{path} holds a model of another shape than the one to train; name its --hidden and --vocabulary.", USAGE)
+    return model
 
 
 def _material(world: runs.World, data: Path, tokenizer: Path, vocabulary: int) -> corpus.Material:
@@ -134,6 +149,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, default=Path("../shared/data/text"), help=where)
     runs.add_arguments(parser, assets.path("language.safetensors"), Path("runs/language"), 0)
     parser.set_defaults(out=None, run=None, steps=None)
+    parser.add_argument("--initial", dest="start", type=Path, metavar="WEIGHTS", help="begin with these weights, of the same shape")
     parser.add_argument("--hidden", type=_layers, metavar="N,N", help="units of the layers; the last is as wide as the embedding")
     parser.add_argument("--vocabulary", type=int, metavar="N", help="ids of the byte-pair vocabulary, at most 8192")
     parser.add_argument("--streams", type=int, metavar="N", help="parallel parts of the text a process")
@@ -171,6 +187,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.data,
         output,
         folder,
+        start=arguments.start,
         recipe=_recipe(kind, arguments),
         seed=arguments.seed,
         steps=arguments.steps or steps,

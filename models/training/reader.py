@@ -63,7 +63,13 @@ class Recipe:
         return shape | {"text": kind, "seed": seed, "processes": size}
 
 
-CHAT = Recipe()
+CHAT = Recipe(
+    streams=64,
+    dropouts=Dropouts(words=0.03, inputs=0.1, between=0.1, outputs=0.15),
+    dropconnect=0.1,
+    weight_decay=0.05,
+    average=0.999,
+)
 WIKITEXT = Recipe(
     vocabulary=8192,
     hidden=(1344, 1344, 384),
@@ -93,10 +99,15 @@ class Reader(Reading):
     recipe: Recipe
     model: LanguageModel
 
-    def __init__(self, recipe: Recipe, seed: int, world: World, material: corpus.Material) -> None:
-        """Untrained. UserError where the text is too short for the streams or the recipe's density is none."""
+    def __init__(self, recipe: Recipe, seed: int, world: World, material: corpus.Material, start: LanguageModel | None = None) -> None:
+        """Untrained, or with the weights of `start`, a model of the recipe's shape.
+
+        UserError where the text is too short for the streams or the recipe's density is none.
+        """
         torch.manual_seed(seed)
         model = _network(recipe, material, Options(threshold_mean=0.15, dropconnect=recipe.dropconnect), recipe.dropouts)
+        if start is not None:
+            model.load_state_dict(start.state_dict())
         self.pruner = Pruner(model.stack.named_parameters(), recipe.density) if recipe.density != 1 else None
         super().__init__(model, recipe, seed, world, material, betas=(0.9, 0.98), eps=1e-8)
         self.states = self.model.start(recipe.streams)

@@ -116,6 +116,21 @@ def test_damaged_dialogues_and_articles_are_refused_with_a_sentence(text: Path, 
     assert any("it is damaged" in sentence for sentence in sentences)
 
 
+def test_a_run_begins_with_weights_of_its_shape_and_their_vocabulary(articles: Path, tmp_path: Path) -> None:
+    first = tmp_path / "first.safetensors"
+    train(articles, first, tmp_path / "run", recipe=replace(SMALL, density=1.0), steps=40, save_every=1000)
+    begun = train(articles, tmp_path / "next.safetensors", tmp_path / "next", start=first, recipe=SMALL, steps=1, save_every=1000)
+    fresh = train(articles, tmp_path / "fresh.safetensors", tmp_path / "fresh", recipe=SMALL, steps=1, save_every=1000)
+    assert begun["perplexity_word"] < 0.7 * fresh["perplexity_word"]
+    assert (tmp_path / "next" / "tokenizer.json").read_bytes() == first.with_suffix(".tokenizer.json").read_bytes()
+    other = replace(SMALL, hidden=(8, 8))
+    with pytest.raises(UserError, match="another shape"):
+        train(articles, tmp_path / "other.safetensors", tmp_path / "other", start=first, recipe=other, steps=1)
+    first.with_suffix(".tokenizer.json").unlink()
+    with pytest.raises(UserError, match=r"There is no first\.tokenizer\.json"):
+        train(articles, tmp_path / "other.safetensors", tmp_path / "again", start=first, recipe=SMALL, steps=1)
+
+
 def test_articles_are_learnt_from_the_training_text_pruned_and_as_good_in_integers(
     articles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
