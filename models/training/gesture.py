@@ -136,6 +136,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--initial", dest="start", type=Path, metavar="WEIGHTS", help="begin with these weights (of as many channels, or fewer)"
     )
     parser.add_argument("--channels", type=int, default=CHANNELS, help=f"units at each of 8 x 8 places of the view (default: {CHANNELS})")
+    parser.add_argument(
+        "--batch", type=int, default=Recipe().batch, help=f"stretches of clips a step and process (default: {Recipe().batch})"
+    )
     parser.add_argument("--rate", type=float, default=2e-3, help="peak learning rate (default: 0.002)")
     parser.add_argument(
         "--density", type=float, default=1.0, help="share of the weights to keep: the smallest go while it trains (default: 1)"
@@ -146,12 +149,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clip-folder", type=Path, default=Path("runs/clips"), help="where the clips are kept (0.5 GB a thousand)")
 
 
-def recipe(channels: int, rate: float, density: float) -> Recipe:
+def recipe(channels: int, rate: float, density: float, batch: int = Recipe().batch) -> Recipe:
     """The recipe for so many channels in the first layer. UserError for a number of them that no chip holds."""
     if not 1 <= channels <= MOST_CHANNELS:
         raise UserError(f"--channels {channels} makes no network for a chip: use 1 to {MOST_CHANNELS}.", USAGE)
+    if batch < 1:
+        raise UserError(f"--batch {batch} is no number of clips: use at least 1.", USAGE)
     geometry = Local(channels)
-    return Recipe(hidden=(geometry.units, *Recipe().hidden[1:]), geometry=geometry, peak_rate=rate, density=density)
+    return Recipe(hidden=(geometry.units, *Recipe().hidden[1:]), geometry=geometry, peak_rate=rate, density=density, batch=batch)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -165,7 +170,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.clip_folder,
         recordings=arguments.data,
         start=arguments.start,
-        recipe=recipe(arguments.channels, arguments.rate, arguments.density),
+        recipe=recipe(arguments.channels, arguments.rate, arguments.density, arguments.batch),
         clips=arguments.clips,
         held_out=arguments.held_out,
         seed=arguments.seed,
