@@ -9,8 +9,8 @@ A clip is `SECONDS` of a simulated person (`pipeline.simulator`) seen through th
               passes the filters; and for some the filters off or of another length.
 
 Real recordings of a person at a distance have 3,400 to 5,200 events/s, of which half is noise: 12 to 24 events a frame after the filters.
-Four fifths of the `wide` preset make over 150, and thinning leaves the shape of a near person; so of four rounds of clips (`ROUNDS`) one is
-of far or faint people (`far`), and one of the narrow preset (`dvs128`).
+Four fifths of the gestures of the `wide` preset make over 150, and thinning leaves the shape of a near person; so of four rounds of clips
+(`ROUNDS`) one is of far or faint people (`far`), and one of the narrow preset (`dvs128`).
 
 Clips are numbered, and number n of a split is the same whatever else is generated: kind from n mod 16 (`ORDER`), seed from n. Things come
 three times and idle people twice in a round: what is to be rejected is the most varied class by far, and a window that no one performs

@@ -9,15 +9,14 @@ Three presets exist because three questions are asked of the simulator:
 - ``wide`` is for training. It covers what a user's room, camera and habits may be: from a whole person to a hand that fills much of the
   view, limbs brighter or darker than what is behind them, contrast down to where the noise is as strong as the signal, part of the
   person outside the view, other tempi and amplitudes.
-- ``far`` is ``wide`` where little is left of the signal: people so far away that a hand is two to seven pixels wide, or of a contrast near
-  the threshold of the pixels, so that an edge makes events only in the more sensitive ones, and always in the same. Noise is as strong as
-  in such recordings of a real DVS128 (0.11 to 0.19 events/s a pixel, of which four of five ON before the pixels rebound; what passes the
-  filters is 5 to 9 events in 25 ms), and up to twice that.
+- ``far`` is ``wide`` where little is left of the signal: people so far away that a hand is 3 to 14 pixels wide, and of a contrast near
+  the threshold of the pixels, so that an edge makes events only in the more sensitive ones, and always in the same. Noise reaches from
+  next to none to beyond that in such recordings of a real DVS128 (0.11 to 0.19 events/s a pixel; what passes the default filters is 5 to
+  9 events in 25 ms, four of five ON). In about one gesture of twenty the hand makes no event that passes the filters.
 
-How far is far: a view of 40 to 60 degrees (lenses of 7 to 4.4 mm before the 5.1 mm of a DVS128) shows a person at 3 to 5 m with 88 to 22
-pixels a metre; below 40 the forearm is no longer two cells of the network's 32x32 long. A third of ``wide`` is nearer than anyone would
-call far and makes over 15 k events/s; thinning such a picture is not the same, since a small or faint one has few edges, not few events
-on many.
+How far is far: a view of 40 to 60 degrees (lenses of 7 to 4.4 mm before the 5.1 mm of a DVS128) shows a person at 3 to 5 m with 59 to 22
+pixels a metre; below 40 a forearm is hardly two cells of the network's 32x32 long. Thinning the events of a near person is not the same: a
+small or faint one has few edges, not few events on many.
 """
 
 from dataclasses import replace
@@ -231,11 +230,13 @@ FAR = replace(
         centre_x=(30.0, 98.0),
         centre_y=(20.0, 80.0),
         distance=(2.0, 6.0),
-        contrast_factor=(0.13, 0.5),
+        limb_contrast=(0.5, 1.1),
+        torso_contrast=(-0.8, 0.8),
+        contrast_factor=(0.17, 0.4),
     ),
     sensor=replace(
         WIDE.sensor,
-        threshold=(0.15, 0.36),
+        threshold=(0.15, 0.34),
         leak=(0.0, 0.15),
         shot_noise=(0.03, 0.35),
         noise_on=(0.5, 0.9),

@@ -172,12 +172,13 @@ def _nothing(draw: Draw, half: float) -> Things:
 
 
 _FAMILY = (
-    *(_box, _rod, _pendulum) * 2,
+    *(_box, _rod) * 2,
+    *(_pendulum,) * 3,
     *(_ball, _mouse, _fan, _leaves, _door, _nothing),
     *(reaching,) * 3,
     *(passers,) * 2,
     *(trembling,) * 3,
-    *(objects,) * 5,
+    *(objects,) * 7,
     *(room,) * 3,
 )
 """Scenes, each as likely. Two of five tremble or are seen by a moving camera: to a DVS that is how a still thing looks."""

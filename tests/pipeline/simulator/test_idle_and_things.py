@@ -129,20 +129,21 @@ def test_cameras_tremble_at_the_rates_of_hands_steps_motors_and_tables() -> None
 
 
 def test_before_a_camera_that_moves_still_things_and_their_wall_move_together() -> None:
-    seeds = (seed for seed in range(400) if Draw(seed, Stream.MOTION, len(GESTURES) + 1).choice(SCENES) is objects)
-    simulator = Simulator(THINGS, next(seeds), "dvs128")
-    start = simulator.picture()
-    actor, scale = simulator.truth.actor, simulator.truth.camera.scale
-    assert isinstance(actor, Things) and actor.pan is not None
-    times = np.arange(0.0, 2.0, 0.002)
-    shift = scale * actor.pan(times)
-    far = int(np.argmax(np.linalg.norm(shift - shift[0], axis=1)))
-    simulator.advance(int(times[far] * 1e6))
-    by = np.rint(shift[far] - shift[0]).astype(int)
-    moved = np.roll(start, -by, axis=(1, 0))[20:-20, 20:-20]
-    seen = simulator.picture()[20:-20, 20:-20]
-    assert np.abs(by).max() >= 1
-    assert np.abs(np.log(seen / moved)).mean() < 0.6 * np.abs(np.log(seen / start[20:-20, 20:-20])).mean()
+    left, times = [], np.arange(0.0, 1.0, 0.002)
+    for seed in [n for n in range(60) if Draw(n, Stream.MOTION, len(GESTURES) + 1).choice(SCENES) is objects]:
+        simulator = Simulator(THINGS, seed, "dvs128")
+        start, actor = simulator.picture(), simulator.truth.actor
+        assert isinstance(actor, Things) and actor.pan is not None
+        shift = simulator.truth.camera.scale * actor.pan(times)
+        far = int(np.argmax(np.linalg.norm(shift - shift[0], axis=1)))
+        simulator.advance(int(times[far] * 1e6))
+        by = np.rint(shift[far] - shift[0]).astype(int)
+        if 2 <= np.abs(by).max() < 20:  # what part of a pixel is left over counts little
+            seen, back = simulator.picture(), np.roll(start, -by, axis=(1, 0))
+            unmoved, moved = (np.abs(np.log(seen / other))[20:-20, 20:-20].mean() for other in (start, back))
+            left.append(moved / unmoved)
+    assert len(left) >= 4
+    assert np.median(left) < 0.5
 
 
 def test_some_idle_people_are_seen_by_a_camera_that_moves_and_none_of_the_narrow_preset() -> None:
