@@ -3,13 +3,18 @@
 The file holds the integers as they are and a metadata entry ``egret`` whose value is JSON: the metadata of the checkpoint that the program
 was made from (models.checkpoint), its kind as ``gesture program`` or ``language program``, the version of this format, and `density`.
 
-    layers.{l}.wx, .wh int8   layers.{l}.mx, .mh, .b, .d, .theta int32      as `models.chip.program.Layer`
+    layers.{l}.wx, .wh int8, or of a pruned matrix
+    layers.{l}.wx.where uint8 (a bit a weight, row by row: 1 where it is not zero) and layers.{l}.wx.kept int8 (those, in order)
+                              layers.{l}.mx, .mh, .b, .d, .theta int32      as `models.chip.program.Layer`
     readout.w int8   readout.m, readout.b int32   leak: in the metadata
     embedding.rows int8   embedding.scale int16                             language only; readout.w is embedding.rows turned over
                                                                             and readout.m follows from embedding.scale: not stored
 """
 
 import json
+import math
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,18 +28,23 @@ from models.chip.compress import tied
 from models.chip.program import Embedding, Layer, Program, Readout
 from pipeline.errors import UserError
 
-VERSION = 1
+VERSION = 2
 MAX_BYTES = 256 << 20
 """Larger files are refused unread: the chip itself has 19 MB."""
+MOST_WEIGHTS = 1 << 28
+"""Of a pruned matrix, zeros counted: more are refused unread."""
 _LAYER = ("wx", "wh", "mx", "mh", "b", "d", "theta")
-_FORMATS = {"I8": np.int8, "I16": np.int16, "I32": np.int32}
+_MATRICES = ("wx", "wh")
+_FORMATS = {"U8": np.uint8, "I8": np.int8, "I16": np.int16, "I32": np.int32}
 
 
 def save(path: str | Path, program: Program) -> None:
     """Write `program` to `path` in one stroke. UserError where the place is not writable."""
     tensors: dict[str, npt.NDArray[Any]] = {}
     for index, layer in enumerate(program.layers):
-        tensors |= {f"layers.{index}.{name}": getattr(layer, name) for name in _LAYER}
+        for name in _LAYER:
+            part = f"layers.{index}.{name}", getattr(layer, name)
+            tensors |= _stored(*part) if name in _MATRICES else dict([part])
     tensors["readout.b"] = program.readout.b
     if program.embedding is None:
         tensors |= {"readout.w": program.readout.w, "readout.m": program.readout.m}
@@ -95,6 +105,28 @@ def _about(entries: dict[str, str] | None, kind: str) -> dict[str, Any]:
     return about
 
 
+def _stored(name: str, matrix: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
+    """The tensors that `matrix` is on disk: itself, or where it is not zero and what is there, if that is less."""
+    kept = matrix[matrix != 0]
+    if matrix.size // 8 + kept.size >= matrix.size:
+        return {name: matrix}
+    return {f"{name}.where": np.packbits(matrix != 0), f"{name}.kept": kept}
+
+
+def _matrix(name: str, shape: tuple[int, int], take: Callable[[str], npt.NDArray[Any]]) -> npt.NDArray[Any]:
+    """What `_stored` took apart, of this `shape`. ValueError where it is not."""
+    where, kept = take(f"{name}.where"), take(f"{name}.kept")
+    size = math.prod(shape)
+    if size > MOST_WEIGHTS or where.shape != (-(-size // 8),) or where.dtype != np.uint8:
+        raise ValueError(f"{name}.where does not say of each of {size:,} weights whether it is there")
+    places = np.flatnonzero(np.unpackbits(where)[:size])
+    if kept.shape != places.shape or kept.dtype != np.int8:
+        raise ValueError(f"{name}.kept does not hold the {places.size:,} weights that are there")
+    matrix = np.zeros(size, np.int8)
+    matrix[places] = kept
+    return matrix.reshape(shape)
+
+
 def _program(tensors: dict[str, npt.NDArray[Any]], about: dict[str, Any], kind: str) -> Program:
     """The program of these tensors; ValueError where one is missing, too many, or not as `Program` wants it."""
     rest = dict(tensors)
@@ -105,8 +137,14 @@ def _program(tensors: dict[str, npt.NDArray[Any]], about: dict[str, Any], kind: 
         return rest.pop(name)
 
     layers: list[Layer] = []
-    while f"layers.{len(layers)}.wx" in rest:
-        layers.append(Layer(*(take(f"layers.{len(layers)}.{name}") for name in _LAYER)))
+    config = about["config"]
+    sizes = [config["embedding"] if kind == "language" else config["inputs"], *config["hidden"]]
+    for index, (into, units) in enumerate(pairwise(sizes)):
+        parts = {}
+        for name in (f"layers.{index}.{part}" for part in _LAYER):
+            rows = units if name.endswith(".wh") else into
+            parts[name] = _matrix(name, (rows, 3 * units), take) if f"{name}.where" in rest else take(name)
+        layers.append(Layer(*parts.values()))
     embedding = None
     leak = about.pop("leak")
     if kind == "language":
@@ -119,9 +157,8 @@ def _program(tensors: dict[str, npt.NDArray[Any]], about: dict[str, Any], kind: 
     if rest:
         raise ValueError(f"there is a tensor {min(rest)} that does not belong to such a network")
     program = Program(kind, embedding, tuple(layers), readout, about | {"kind": kind})
-    sizes = [list(program.hidden), program.inputs, program.readout.b.size]
-    config = about["config"]
+    found = [list(program.hidden), program.inputs, program.readout.b.size]
     said = [config["hidden"], *((config["embedding"], config["vocabulary"]) if embedding else (config["inputs"], len(about["labels"])))]
-    if sizes != said:
-        raise ValueError(f"its layers, inputs and outputs are {sizes}, and its config says {said}")
+    if found != said:
+        raise ValueError(f"its layers, inputs and outputs are {found}, and its config says {said}")
     return program

@@ -21,19 +21,21 @@ from tests.models.chip.programs import same
 
 GESTURE = {"inputs": 60, "hidden": [9, 4], "window_us": 25_000, "leak": 0.9, "temperature": 1.0, "threshold": 0.5}
 LANGUAGE = {"vocabulary": 5, "embedding": 4, "hidden": [9, 4], "tokenizer": "language.tokenizer.json"}
+PLAIN: dict[str, Any] = {"layers__0__wx__where": None, "layers__0__wx__kept": None}
 
 
-def program(kind: str, seed: int = 1) -> Program:
-    made = programs.program(seed, kind, [9, 4], inputs=60 if kind == "gesture" else 4, density=0.8)
-    made.metadata.update(config=GESTURE if kind == "gesture" else LANGUAGE, kind=kind, version=1)
+def program(kind: str, seed: int = 1, density: float = 1.0) -> Program:
+    made = programs.program(seed, kind, [9, 4], inputs=60 if kind == "gesture" else 4, density=density)
+    made.metadata.update(config=GESTURE if kind == "gesture" else LANGUAGE, kind=kind, version=storage.VERSION)
     if made.embedding is not None:
         object.__setattr__(made, "readout", storage.tied(made.embedding, made.readout.b))
     return made
 
 
+@pytest.mark.parametrize("density", [1.0, 0.5, 0.01])
 @pytest.mark.parametrize("kind", ["gesture", "language"])
-def test_a_program_that_was_saved_is_read_back_bit_for_bit(kind: str, tmp_path: Path) -> None:
-    made, path = program(kind), tmp_path / "a.program"
+def test_a_program_that_was_saved_is_read_back_bit_for_bit(kind: str, density: float, tmp_path: Path) -> None:
+    made, path = program(kind, density=density), tmp_path / "a.program"
     storage.save(path, made)
     again = storage.load(path, kind)
     same(
@@ -43,6 +45,14 @@ def test_a_program_that_was_saved_is_read_back_bit_for_bit(kind: str, tmp_path: 
     assert again.readout.leak == made.readout.leak
     assert again.metadata == made.metadata
     assert [entry.name for entry in tmp_path.iterdir()] == ["a.program"]
+
+
+def test_a_pruned_program_takes_a_bit_for_a_weight_that_is_gone(tmp_path: Path) -> None:
+    storage.save(tmp_path / "program", program("gesture", density=0.1))
+    with safe_open(tmp_path / "program", framework="numpy") as file:
+        assert "layers.0.wx" not in set(file.keys())
+        assert file.get_tensor("layers.0.wx.where").shape == (-(-60 * 27 // 8),)
+        assert file.get_tensor("layers.0.wx.kept").size < 0.2 * 60 * 27
 
 
 def test_a_program_is_told_from_a_checkpoint_by_its_header(tmp_path: Path) -> None:
@@ -70,19 +80,19 @@ def rewrite(path: Path, about: dict[str, Any] | None = None, **tensors: Any) -> 
     [
         ({"kind": "gesture"}, {}, "'gesture' where a gesture program"),
         ({"kind": "language program"}, {}, "'language program' where a gesture program"),
-        ({"version": 2}, {}, "of version 2, and this Egret reads version 1"),
+        ({"version": 1}, {}, "of version 1, and this Egret reads version 2"),
         ({"leak": None}, {}, "leak is no whole number"),
         ({"leak": 1 << 15}, {}, "leak 32768"),
         ({"config": None}, {}, "no config"),
         ({"labels": ["one", "two"]}, {}, "its config says"),
-        ({"config": GESTURE | {"hidden": [9, 5]}}, {}, "its config says"),
+        ({"config": GESTURE | {"hidden": [9, 5]}}, {}, "its config says|does not say of each"),
         ({}, {"layers__1__wh": None}, "layers.1.wh is missing"),
         ({}, {"readout__m": None}, "readout.m is missing"),
         ({}, {"layers__7__wx": np.zeros((2, 2), np.int8)}, "layers.7.wx that does not belong"),
         ({}, {"layers__0__wx": np.zeros((60, 27), np.float32)}, "stored as F32"),
-        ({}, {"layers__0__wx": np.zeros((60, 27), np.int32)}, r"wx is int32\[60, 27\]"),
-        ({}, {"layers__0__wx": np.full((60, 27), -128, np.int8)}, "holds -128"),
-        ({}, {"layers__0__wx": np.zeros((), np.int8)}, "matrix"),
+        ({}, PLAIN | {"layers__0__wx": np.zeros((60, 27), np.int32)}, r"wx is int32\[60, 27\]"),
+        ({}, PLAIN | {"layers__0__wx": np.full((60, 27), -128, np.int8)}, "holds -128"),
+        ({}, PLAIN | {"layers__0__wx": np.zeros((), np.int8)}, "matrix"),
         ({}, {"layers__0__b": np.full(27, 2**31 - 1, np.int32)}, "could overflow"),
         ({}, {"readout__b": np.zeros((5, 2), np.int32)}, "read-out"),
     ],
@@ -96,6 +106,30 @@ def test_a_file_that_is_no_such_program_is_refused_in_a_sentence(
     with pytest.raises(UserError, match=sentence) as caught:
         storage.load(path, "gesture")
     assert str(caught.value).startswith(f"The program {path} cannot be used: ")
+
+
+@pytest.mark.parametrize(
+    ("about", "tensors", "sentence"),
+    [
+        ({}, {"layers__0__wx__where": None}, "wx is missing"),
+        ({}, {"layers__0__wx__kept": None}, "wx.kept is missing"),
+        ({}, {"layers__0__wx__where": np.zeros(202, np.uint8)}, "does not say of each of 1,620 weights"),
+        ({}, {"layers__0__wx__where": np.zeros(203, np.int8)}, "does not say of each of 1,620 weights"),
+        ({}, {"layers__0__wx__where": np.zeros(203, np.uint8)}, "does not hold the 0 weights"),
+        ({}, {"layers__0__wx__kept": np.zeros((), np.int8)}, "does not hold the"),
+        ({}, {"layers__0__wx": np.zeros((60, 27), np.int8)}, "layers.0.wx that does not belong"),
+        ({"config": GESTURE | {"hidden": [65536, 4]}}, {}, "does not say of each of"),
+        ({"config": GESTURE | {"hidden": [9, 4, 3]}}, {}, "layers.2.wx is missing"),
+    ],
+)
+def test_a_pruned_matrix_that_is_none_is_refused_before_memory_is_spent_on_it(
+    about: dict[str, Any], tensors: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.program"
+    storage.save(path, program("gesture", density=0.1))
+    rewrite(path, about, **tensors)
+    with pytest.raises(UserError, match=sentence):
+        storage.load(path, "gesture")
 
 
 @pytest.mark.parametrize(
