@@ -14,7 +14,8 @@ Four fifths of the gestures of the `wide` preset make over 150, and thinning lea
 
 Clips are numbered, and number n of a split is the same whatever else is generated: kind from n mod 16 (`ORDER`), seed from n. Things come
 three times and idle people twice in a round: what is to be rejected is the most varied class by far, and a window that no one performs
-before sees nothing else. The loss weighs classes by how frequent they are, so this adds variety rather than reluctance.
+before sees nothing else. The loss takes clips as they come, so this makes the network slower to name a gesture, too: a visitor forgives
+that sooner than a name for nothing.
 They lie in shards of `SHARD` clips, ``train-0007.npy`` (uint8 counts, memory-mapped when read) and ``train-0007.info.npy``. What is there
 is not made again: after a change to the simulator, the filters or the pooling, take another folder.
 """
