@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import assets
 from app.commands.common import MAX_WHOLE, VOCABULARY, add_json, add_runtime, json_line, share, whole
 from pipeline.errors import PARTIAL, USAGE, UserError
 
@@ -30,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     language.add_argument("--part", choices=("test", "validate"), default="test", help="of WikiText-2 (default: test)")
     what = "say too what a continuous cache of this size, flatness and share would make of it (default: 2000,1,0.15)"
     language.add_argument("--cache", nargs="?", const="2000,1,0.15", metavar="N,F,S", help=what)
-    what = "language weights (default: the bundled ones), or a checkpoint of EvNN or SpikeGPT"
+    what = "language weights (default: the bundled ones, for WikiText-2 those trained on it), or a checkpoint of EvNN or SpikeGPT"
     language.add_argument("--weights", type=Path, metavar="FILE", help=what)
     language.add_argument("--vocabulary", type=Path, metavar="PATH", help=VOCABULARY)
     for chosen in (gesture, language):
@@ -69,10 +70,11 @@ def _gesture(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, s
 
 
 def _language(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, str], str]:
-    from app.engine.models import Models
+    from app.engine.models import WIKITEXT, Models
     from app.engine.partner import opens_as_foreign
     from app.evaluation import foreign, language
     from app.evaluation.cache import Settings
+    from models import wikitext
     from models.foreign import opening
 
     if opens_as_foreign(arguments.weights, arguments.vocabulary, arguments.runtime):
@@ -81,7 +83,8 @@ def _language(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, 
         opened = opening.load(arguments.weights, arguments.vocabulary)
         said = foreign.evaluate(opened, arguments.data, arguments.tokens, arguments.part)
         return said, opened.identity, foreign.readable(said)
-    models = Models(language=arguments.weights)
+    articles = arguments.weights is None and wikitext.is_here(arguments.data)
+    models = Models(language=assets.path(WIKITEXT) if articles else arguments.weights)
     try:
         cache = Settings.parse(arguments.cache) if arguments.cache else None
     except ValueError:

@@ -15,6 +15,8 @@ from pipeline.errors import UserError
 
 GESTURE = "gesture.safetensors"
 LANGUAGE = "language.safetensors"
+WIKITEXT = "wikitext.safetensors"
+"""The program of a network that has read WikiText-2."""
 
 
 class Models:
