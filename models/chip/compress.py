@@ -11,6 +11,7 @@ bundled networks it cost 0.05 % of perplexity and no accuracy on 384 simulated c
 A program made from a checkpoint depends on the checkpoint and the density alone.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,18 @@ def prune(tensors: Tensors, density: float) -> Tensors:
     zeros = int(every.size - round(every.size * density))
     threshold = np.partition(every, zeros)[zeros] if zeros else 0.0
     return tensors | {name: np.where(rank >= threshold, tensors[name], np.float32(0)) for name, rank in ranks.items()}
+
+
+def thinned(program: Program, density: float) -> Program:
+    """`program` with the share `density` of its layers' weights: those that `prune` keeps, as far as integers tell."""
+    names = [(f"layers.{index}.", layer) for index, layer in enumerate(program.layers)]
+    matrices = {name + "wx": layer.wx.astype(np.float32) * layer.mx.astype(np.float32) for name, layer in names}
+    kept = prune(matrices | {name + "wh": layer.wh.astype(np.float32) * layer.mh.astype(np.float32) for name, layer in names}, density)
+    layers = [
+        replace(layer, wx=np.where(kept[name + "wx"], layer.wx, np.int8(0)), wh=np.where(kept[name + "wh"], layer.wh, np.int8(0)))
+        for name, layer in names
+    ]
+    return replace(program, layers=tuple(layers))
 
 
 def neighbours(tensors: Tensors, depth: int) -> Tensors:

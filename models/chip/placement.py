@@ -20,6 +20,7 @@ from collections.abc import Callable
 import numpy as np
 
 from models.chip import cycles, slices
+from models.chip.compress import thinned
 from models.chip.layout import (
     COORDINATES,
     EVENT_UNITS,
@@ -36,14 +37,12 @@ from models.chip.layout import (
     target_words,
 )
 from models.chip.plan import ElementPlan, NetworkPlan, Plan, RegionPlan, Route
-from models.chip.program import Int8s, Layer, Program
+from models.chip.program import Int8s, Program
 from models.chip.slices import NEVER, WORDS_OF_PROJECTION, Packed, Slice
 from pipeline.errors import UserError
 
 SLOW_CLOCK_HZ = 150_000_000
 """The PEs' clock at 0.5 V; at 0.8 V it is twice that."""
-BYTES_OF_UNITS = 4_000
-"""About what is not weights on a PE full of synapses."""
 TICK_GRID_US = 250.0
 """Ticks are multiples of this."""
 WINDOW_STEPS = {"gesture": 64, "language": 1}
@@ -140,23 +139,29 @@ def _fewest(units: int, least_bytes: int, name: str, cut: Callable[[int], list[S
 
 
 def _too_large(programs: list[Program], cut: list[list[Slice]]) -> str:
-    """How many PEs are needed where, and which share of the layers' weights would fit."""
+    """How many PEs are needed where, and which share of the layers' weights of one network would fit, the others as they are."""
     used = Counter(f"{program.kind} {_stage_name(piece)}" for program, part in zip(programs, cut, strict=True) for piece in part)
-    total = used.total()
     sizes = ", ".join(f"{name} {count}" for name, count in used.items())
-    others = sum(piece.role != Role.EGRU for part in cut for piece in part)
-    layers = [layer for program in programs for layer in program.layers]
-    pes = sum(_pes_at_full_density(layer) for layer in layers)
-    density = math.floor(100 * (USABLE_PES - others - len(layers)) / pes) / 100
-    mend = f"at a density of {density:.2f} or less it would fit" if density > 0 else "no density makes it fit: it needs fewer units"
-    return f"The networks need at least {total} PEs ({sizes}), and the chip has {USABLE_PES}; {mend}."
+    mend = "no density of one network makes them fit" if len(programs) > 1 else "no density makes it fit"
+    for program, part in sorted(zip(programs, cut, strict=True), key=lambda each: -len(each[1])):
+        density = _fitting_density(program, USABLE_PES - used.total() + len(part))
+        if density:
+            which = f"with the {program.kind} network at" if len(programs) > 1 else "at"
+            mend = f"{which} a density of {density:.2f} or less it would fit"
+            break
+    return f"The networks need at least {used.total()} PEs ({sizes}), and the chip has {USABLE_PES}; {mend}."
 
 
-def _pes_at_full_density(layer: Layer) -> float:
-    """About how many PEs the synapses of a layer would fill if all of its weights were kept as synapses of two bytes."""
-    sources = len(layer.wx) + len(layer.wh)
-    room = REGION_BYTES - ROUTING_BYTES - 3 * sources - BYTES_OF_UNITS  # where the rows start, and half a word lost at the end of each
-    return 2 * (layer.wx.size + layer.wh.size) / room
+def _fitting_density(program: Program, pes: int) -> float:
+    """The largest density, in hundredths, at which `program` takes at most so many PEs; 0 where there is none."""
+    fits, high = 0, 100
+    while high - fits > 1:
+        middle = (fits + high) // 2
+        if len(_slices(thinned(program, middle / 100))) <= pes:
+            fits = middle
+        else:
+            high = middle
+    return fits / 100
 
 
 def _stage_name(piece: Slice) -> str:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.chip import host, integer
-from models.chip.compress import compress, neighbours, prune, quantise
+from models.chip.compress import compress, neighbours, prune, quantise, thinned
 from models.chip.program import EVENT_BITS, GATE_BITS, MAX_EVENT
 
 Floats = npt.NDArray[np.float32]
@@ -134,6 +134,15 @@ def test_pruning_keeps_the_share_asked_for_and_the_larger_weights(seed: int, den
             assert np.abs(made[name][gone]).max() <= np.abs(made[name][~gone]).min()
     for name in made.keys() - set(names):
         assert kept[name] is made[name]
+
+
+@pytest.mark.parametrize("density", [0.02, 0.3, 0.7])
+def test_a_program_is_thinned_to_the_weights_that_the_pruned_network_has(density: float) -> None:
+    made, about = tensors(1, 200, [60, 30], 3, "gesture"), metadata("gesture", 200, [60, 30], 3)
+    mine, pruned = thinned(compress(made, about), density), compress(made, about, density)
+    for one, other in zip(mine.layers, pruned.layers, strict=True):
+        for name in ("wx", "wh"):
+            assert np.mean((getattr(one, name) != 0) != (getattr(other, name) != 0)) < 0.01
 
 
 def test_weights_that_are_zero_already_count_as_pruned() -> None:

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.chip import firmware, placement, slices
+from models.chip.compress import thinned
 from models.chip.layout import (
     ALIGNMENT,
     COORDINATES,
@@ -138,19 +139,33 @@ def test_targets_are_listed_by_quad_with_a_bit_for_every_pe() -> None:
 
 
 def test_a_network_that_does_not_fit_is_refused_with_the_density_that_fits() -> None:
-    large = {"kind": "gesture", "hidden": [900, 900], "inputs": 1500}
+    program = programs.program(1, "gesture", [400, 400], inputs=600, density=1.0)
     with pytest.raises(
         UserError, match=r"need at least (\d+) PEs \(gesture source 1, gesture layer 0 \d+, .*chip has 148; at a density of (0\.\d+)"
     ) as caught:
-        placed([programs.program(1, density=1.0, **large)])  # type: ignore[arg-type]
+        placed([program], 16_000)
     density = float(str(caught.value).split("density of ")[1].split(" ")[0])
-    assert 0.2 < density < 0.6
-    program = programs.program(1, density=0.0, **large)  # type: ignore[arg-type]
-    rng = np.random.default_rng(0)
-    for layer in program.layers:
-        for matrix in (layer.wx, layer.wh):
-            matrix[rng.random(matrix.shape) < density] = 3
-    assert len(placed([program]).elements) <= USABLE_PES
+    assert 0.1 < density < 0.6
+    assert len(placed([thinned(program, density)], 16_000).elements) <= USABLE_PES
+    with pytest.raises(UserError):
+        placed([thinned(program, density + 0.01)], 16_000)
+
+
+def test_beside_another_the_density_named_is_of_one_network_and_the_other_stays_as_it_is() -> None:
+    gesture = programs.program(1, "gesture", [80], inputs=200, density=0.9)
+    language = programs.program(2, "language", [300, 40], inputs=40, outputs=300, density=1.0)
+    with pytest.raises(UserError, match=r"with the language network at a density of 0\.\d+ or less it would fit") as caught:
+        placed([gesture, language], 4_000)
+    density = float(str(caught.value).split("density of ")[1].split(" ")[0])
+    assert len(placed([gesture, thinned(language, density)], 4_000).elements) <= USABLE_PES
+
+
+def test_where_no_density_helps_that_is_said() -> None:
+    pair = [programs.program(seed, "language", [4], inputs=40, outputs=4_000, density=0.5) for seed in (1, 2)]
+    with pytest.raises(UserError, match="chip has 148; no density of one network makes them fit"):
+        placed(pair, 3_000)
+    with pytest.raises(UserError, match="chip has 148; no density makes it fit"):
+        placed([programs.program(1, "language", [4], inputs=40, outputs=15_000, density=0.5)], 3_000)
 
 
 def test_a_unit_too_large_for_a_pe_is_refused_with_its_size() -> None:
