@@ -20,7 +20,7 @@ import numpy as np
 from numba import carray, cfunc, types
 
 from models.chip.cycles import CYCLES_SHIFT, running_sum
-from models.chip.layout import CODE_BYTES, ERROR_LOG_ADDRESS, ERROR_LOG_BYTES, MEMORY_BYTES, RECEIVE_ADDRESS, Words
+from models.chip.layout import CODE_BYTES, ERROR_LOG_ADDRESS, ERROR_LOG_BYTES, MEMORY_BYTES, Words
 from pipeline.errors import UserError
 
 try:
@@ -48,8 +48,6 @@ NOWHERE = 0xFFFFFFFE
 VECTORS = 32
 SENDER_TICK, SENDER_COUNT = 0, 1
 """Words of the packet sender; the events follow."""
-RECEIVED = RECEIVE_ADDRESS // 4
-"""Word of the receive buffer: count, and the events."""
 
 _ELAPSED, _LOAD, _CONTROL, _SUM = 0, 1, 2, 3
 """Words of a core's clock: cycles << 32 | instructions since the interrupt, timer registers, and then the running sum of its code."""
@@ -101,23 +99,22 @@ def _pages(size: int) -> Words:
 class Sleeper:
     """A PE between two interrupts: what has to be kept of it."""
 
-    def __init__(self, memory: Words, sent: Words, end: int, constant: tuple[int, int] = (0, 0)) -> None:
-        """`end` is the first byte behind its regions, `constant` the span of bytes in them that the firmware only reads."""
+    def __init__(self, memory: Words, sent: Words, inbox: int, constant: tuple[int, int] = (0, 0)) -> None:
+        """`inbox` is the address of the last region, the events received; `constant` the span of bytes that the firmware only reads."""
         self.memory = memory
         """uint32 [32768]: the SRAM."""
         self.sent = sent
         """uint32 [1 + SEND_CAPACITY]: count of the events sent in the last turn, and the events."""
         self.timer = (0, 0)
         """Load and control register."""
-        first, last = constant if any(constant) else (end, end)
-        self._kept = [(CODE_BYTES // 4, RECEIVED + 1), (ERROR_LOG_ADDRESS // 4, first // 4), (last // 4, end // 4)]
-        self._end = end // 4
+        first, last = constant if any(constant) else (inbox, inbox)
+        self._inbox = inbox // 4
+        self._kept = [(CODE_BYTES // 4, first // 4), (last // 4, self._inbox + 1)]
 
     def enter(self, memory: Words) -> None:
         """Copy what the firmware may read into a core's `memory`."""
-        received = RECEIVED + 1 + int(self.memory[RECEIVED])
-        for first, last in ((CODE_BYTES // 4, received), (ERROR_LOG_ADDRESS // 4, self._end)):
-            memory[first:last] = self.memory[first:last]
+        first, last = CODE_BYTES // 4, self._inbox + 1 + int(self.memory[self._inbox])
+        memory[first:last] = self.memory[first:last]
 
     def leave(self, memory: Words) -> None:
         """Copy what the firmware may have written back from a core's `memory`."""

@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from models.chip.cores import RECEIVED, RESTART_VECTOR, SEND_CAPACITY, START_VECTOR, TIMER_VECTOR, ChipFault, Core, Sleeper
-from models.chip.layout import MEMORY_BYTES, RECEIVE_CAPACITY, SPECIFICATION_ADDRESS, Counter, Region, Role, Words
+from models.chip.cores import RESTART_VECTOR, SEND_CAPACITY, START_VECTOR, TIMER_VECTOR, ChipFault, Core, Sleeper
+from models.chip.layout import MEMORY_BYTES, Counter, Region, Role, Words
 from models.chip.plan import ElementPlan, Plan
 
 Indices = npt.NDArray[np.int32]
@@ -48,12 +48,21 @@ class Load:
 
 @njit(cache=True, nogil=True)
 def deliver(
-    sent: Words, senders: Indices, keys: Words, masks: Words, first: Indices, targets: Indices, memory: Words, capacity: int
+    sent: Words,
+    senders: Indices,
+    keys: Words,
+    masks: Words,
+    first: Indices,
+    targets: Indices,
+    memory: Words,
+    inboxes: Indices,
+    capacities: Indices,
 ) -> tuple[int, int, int]:
     """Hand every event that the PEs `senders` sent to the listeners of the first route whose key it has, and forget it.
 
-    `sent` [PEs, ...] holds counts and events, `memory` [PEs, ...] the receive buffers of `capacity` events, route i leads to
-    `targets[first[i]:first[i + 1]]`. Returns (events, events without a route, deliveries that found the receive buffer full).
+    `sent` [PEs, ...] holds counts and events, `memory` [PEs, ...] from word `inboxes` [PEs] on a count and room for `capacities` [PEs]
+    events, route i leads to `targets[first[i]:first[i + 1]]`. Returns (events, events without a route, deliveries that found the receive
+    buffer full).
     """
     events = lost = full = 0
     for pe in senders:
@@ -64,8 +73,9 @@ def deliver(
                 route += 1
             lost += route == keys.size
             for place in range(first[route], first[min(route + 1, keys.size)]):
-                buffer = memory[targets[place], RECEIVED:]
-                if buffer[0] < capacity:
+                target = targets[place]
+                buffer = memory[target, inboxes[target] :]
+                if buffer[0] < capacities[target]:
                     buffer[0] += 1
                     buffer[buffer[0]] = event
                 else:
@@ -99,6 +109,8 @@ class EmulatedChip:
         self.masks = np.array([route.mask for route in plan.routes], np.uint32)
         self.first = np.cumsum([0] + [len(route.targets) for route in plan.routes]).astype(np.int32)
         self.targets = np.array([target for route in plan.routes for target in route.targets], np.int32)
+        self._inboxes = np.array([element[Region.RECEIVED].address // 4 for element in plan.elements], np.int32)
+        self._capacities = np.array([_receives(element) for element in plan.elements], np.int32)
         self._cores = [Core(plan.image) for _ in plan.networks]
         self._sleepers = [self._load(index, element) for index, element in enumerate(plan.elements)]
 
@@ -108,7 +120,7 @@ class EmulatedChip:
         for address, words in element.sends():
             memory[address // 4 : address // 4 + words.size] = words
         rows = [(part.address, part.address + 4 * part.size) for part in element.regions if part.region == Region.ROWS]
-        sleeper = Sleeper(memory, self.sent[index], SPECIFICATION_ADDRESS + element.data_bytes, *rows)
+        sleeper = Sleeper(memory, self.sent[index], element[Region.RECEIVED].address, *rows)
         core = self._cores[element.network]
         with self._blamed(index):
             core.boot(sleeper)
@@ -139,7 +151,8 @@ class EmulatedChip:
 
     def deliver(self, senders: Indices) -> int:
         """Hand on what these PEs sent: how many events. ChipFault if one was lost."""
-        sent, lost, full = deliver(self.sent, senders, self.keys, self.masks, self.first, self.targets, self.memory, RECEIVE_CAPACITY)
+        routes = self.keys, self.masks, self.first, self.targets
+        sent, lost, full = deliver(self.sent, senders, *routes, self.memory, self._inboxes, self._capacities)
         if lost or full:
             raise ChipFault(f"{lost} events had no route and {full} found a full receive buffer.")
         return sent
@@ -151,6 +164,13 @@ class EmulatedChip:
             yield
         except ChipFault as fault:
             raise ChipFault(f"The emulated PE at {self.plan.elements[index].coordinate} stopped: {fault}.") from fault
+
+
+def _receives(element: ElementPlan) -> int:
+    """Events that a PE says it can receive in a turn."""
+    words = element[Region.PARAMETERS].words
+    assert words is not None
+    return int(words[8])
 
 
 class NetworkOnChip:

@@ -15,12 +15,12 @@ MEMORY_BYTES = 0x20000
 """128 KiB of SRAM a PE, from address 0: code and data."""
 CODE_BYTES = 0x8000
 """ITCM: the first 32 KiB, for vector table, code and constants."""
-RECEIVE_ADDRESS = 0x8400
-RECEIVE_CAPACITY = 5887
-"""Events that fit the receive buffer, which is a word with their count and then one word each."""
-ERROR_LOG_ADDRESS = 0xE000
+VARIABLES_BYTES = 0x1000
+"""The start of the DTCM: variables of the firmware and, on a board, of the vendor's libraries. That those fit is an assumption: public
+programs have 24 KiB there, with all their buffers."""
+ERROR_LOG_ADDRESS = CODE_BYTES + VARIABLES_BYTES
 ERROR_LOG_BYTES = 0x800
-SPECIFICATION_ADDRESS = 0xE900
+SPECIFICATION_ADDRESS = ERROR_LOG_ADDRESS + ERROR_LOG_BYTES
 SPECIFICATION_MAGIC = 0xAD130AD6
 SPECIFICATION_VERSION = 0x00010000
 STACK_BYTES = 0x1000
@@ -45,6 +45,8 @@ class Region(IntEnum):
     RECORD = 10
     TIME_DONE = 11
     COUNTERS = 12
+    RECEIVED = 13
+    """The last: how much of it is in use differs from tick to tick."""
 
 
 class Role(IntEnum):

@@ -25,7 +25,6 @@ from models.chip.layout import (
     COORDINATES,
     EVENT_UNITS,
     FIRST_REGION,
-    RECEIVE_CAPACITY,
     REGION_BYTES,
     ROUTING_BYTES,
     USABLE_PES,
@@ -68,7 +67,6 @@ def place(programs: list[Program], image: bytes, tick_us: float | None = None, p
     if len(pieces) > USABLE_PES:
         raise UserError(_too_large(programs, cut))
     keys = _keys(programs)
-    _check_fan_in(pieces)
     coordinates = COORDINATES[: len(pieces)]
     tick_us = tick_us or default_tick_us([piece for _, piece in pieces])
     timer = round(tick_us * SLOW_CLOCK_HZ / 1e6)
@@ -193,19 +191,6 @@ def _keys(programs: list[Program]) -> Keys:
             f"The networks have {first:,} sources of events (in blocks of powers of two), and an event can name {EVENT_UNITS:,}."
         )
     return keys
-
-
-def _check_fan_in(pieces: Pieces) -> None:
-    """UserError unless every PE has room for the events of all its sources, and behind them for those of a projection with dense rows.
-
-    The firmware notes the events of one dense projection at a time there (firmware/synapses.c).
-    """
-    for _, piece in pieces:
-        sources = sum(packed.sources for _, packed in piece.projections)
-        noted = max((packed.sources for _, packed in piece.projections if packed.columns), default=0)
-        if sources + noted > RECEIVE_CAPACITY and piece.role != Role.EMBEDDING:
-            most = RECEIVE_CAPACITY - noted
-            raise UserError(f"{_stage_name(piece)} listens to {sources:,} sources, and a PE can receive {most:,} events a step.")
 
 
 def _routes(pieces: Pieces, keys: Keys) -> tuple[tuple[Route, ...], list[list[int]]]:

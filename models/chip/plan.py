@@ -31,7 +31,7 @@ from models.chip.layout import (
 )
 from pipeline.errors import UserError
 
-VERSION = 1
+VERSION = 2
 ENTRY = "egret_plan"
 MAX_FILE_BYTES = 32 << 20
 """A chip has 19 MiB of memory; a larger file is no plan."""

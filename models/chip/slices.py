@@ -80,6 +80,11 @@ class Slice:
     sizes: dict[Region, int] = field(default_factory=dict)
     """Words of the other regions."""
 
+    @property
+    def receives(self) -> int:
+        """Events that can come in a step: one from each of its sources."""
+        return sum(packed.sources for _, packed in self.projections)
+
     def bytes(self) -> int:
         """What the regions take, all together."""
         sizes = [words.size for words in self.words.values()] + list(self.sizes.values())
@@ -152,9 +157,10 @@ def _fill(
     counts: int = 0,
 ) -> None:
     """Give `piece` its regions: those given, and those that every PE has."""
-    parameters = (piece.stop - piece.start, piece.start, len(piece.projections), width, leak, best, counts, record)
+    parameters = (piece.stop - piece.start, piece.start, len(piece.projections), width, leak, best, counts, record, piece.receives)
     piece.words[Region.PARAMETERS] = np.array(parameters, np.uint32)
     piece.words |= words
+    noted = max((packed.sources for _, packed in piece.projections if packed.columns), default=0)
     rows = [block for _, packed in piece.projections for block in (packed.rows, packed.starts)]
     if sum(block.size for block in rows):
         piece.words[Region.ROWS] = np.concatenate(rows)
@@ -163,6 +169,7 @@ def _fill(
         Region.PROJECTIONS: WORDS_OF_PROJECTION * len(piece.projections),
         Region.TIME_DONE: record,
         Region.COUNTERS: len(Counter),
+        Region.RECEIVED: 1 + piece.receives + noted,
     }
     piece.sizes = {region: size for region, size in piece.sizes.items() if size}
 

@@ -32,7 +32,7 @@ MAX_BODY = 8 << 20
 """Bytes; all read-back memory of a chip's regions is below 10 MB, and what is asked for is a small part of it."""
 MAX_TEXT = 1 << 16
 MAX_SPANS = 4096
-SPACE = (0xE900, 0x1F000)
+SPACE = (0x9800, 0x1F000)
 """Addresses that may be written and read: the data specification and the regions (models/chip/layout.py)."""
 _MAGIC = b"Ec"
 _HEADER = struct.Struct("<2sBBI")

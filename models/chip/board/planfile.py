@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-VERSION = 1
+VERSION = 2
 MAX_BYTES = 32 << 20
 MAX_ELEMENTS = 148
 

@@ -21,10 +21,10 @@ from models.chip.board.link import Channel, Kind, LinkError, Span, Write
 from models.chip.board.planfile import BoardPlan, Element
 from models.chip.board.probe import HANDLES, PACKAGE, Unusable, accepted, examine
 
-SPECIFICATION_ADDRESS = 0xE900
+SPECIFICATION_ADDRESS = 0x9800
 MAGIC, FORMAT = 0xAD130AD6, 0x00010000
 REGIONS = (
-    "ROUTING SIMULATION PARAMETERS PROJECTIONS ROWS UNITS STATE SIGNALS CANDIDATES INPUT RECORD TIME_DONE COUNTERS".split()  # noqa: SIM905
+    "ROUTING SIMULATION PARAMETERS PROJECTIONS ROWS UNITS STATE SIGNALS CANDIDATES INPUT RECORD TIME_DONE COUNTERS RECEIVED".split()  # noqa: SIM905
 )
 """In the order of models/chip/layout.py, which a test compares with this."""
 

@@ -1,6 +1,5 @@
 /* A slice of an EGRU layer (models/chip/program.py, "A layer"). */
 #include "arithmetic.h"
-#include "platform.h"
 #include "roles.h"
 #include "synapses.h"
 
@@ -69,7 +68,7 @@ static uint32_t resume(uint32_t n, uint32_t *events, uint32_t count)
 
 void egru_turn(void)
 {
-    uint32_t n = parameters->units, count, *events = platform_receive(&count);
+    uint32_t n = parameters->units, count, *events = receive(&count);
     struct units u = units_of(n);
     counters->received += count;
     if (!counters->steps)

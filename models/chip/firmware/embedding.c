@@ -1,5 +1,4 @@
 /* Embedding rows: a token arrives as an event, and its row leaves as graded events for layer 0. */
-#include "platform.h"
 #include "roles.h"
 
 /* REGION_ROWS: n rows of `width` int8, padded to words together; REGION_UNITS: the scale of every row. */
@@ -19,7 +18,7 @@ static void send_row(uint32_t event)
 void embedding_turn(void)
 {
     uint32_t count;
-    const uint32_t *events = platform_receive(&count);
+    const uint32_t *events = receive(&count);
     for (uint32_t index = 0; index < count; index++)
         send_row(events[index]);
     counters->received += count;

@@ -2,11 +2,13 @@
  * tests/models/chip/test_firmware.py compares the two files.
  *
  *   0x00000  ITCM 32 KiB     vector table, code, constants (gate tables): the image
- *   0x08000  DTCM            variables of the firmware
- *   0x08400                  receive buffer: count, then event words, filled while the PE sleeps
- *   0x0E000                  error log: count of characters, then text
- *   0x0E900                  data specification: magic, version, address of every region; then the regions, each 16-byte aligned
+ *   0x08000  DTCM, 4 KiB     variables of the firmware and, on a board, of the vendor's libraries
+ *   0x09000                  error log: count of characters, then text
+ *   0x09800                  data specification: magic, version, address of every region; then the regions, each 16-byte aligned
  *   0x1F000  4 KiB           stack, growing down from 0x20000
+ *
+ * Public programs for the chip leave 24 KiB for variables, of which theirs keep buffers; ours are regions, each as large as its PE needs it.
+ * That the vendor's own variables fit 4 KiB is an assumption. A kit that needs more moves the two addresses, here and in layout.py.
  *
  * An event is one 32-bit word, because that is what a packet without payload can carry and what the vendor's receive callback hands
  * over: the unit in the upper 16 bits, which are the routing key, and its graded value as int16 in the lower 16.
@@ -16,11 +18,9 @@
 
 #include <stdint.h>
 
-#define RECEIVE_ADDRESS 0x08400
-#define RECEIVE_CAPACITY 5887
-#define ERROR_LOG_ADDRESS 0x0E000
+#define ERROR_LOG_ADDRESS 0x09000
 #define ERROR_LOG_BYTES 0x800
-#define SPECIFICATION_ADDRESS 0x0E900
+#define SPECIFICATION_ADDRESS 0x09800
 #define SPECIFICATION_MAGIC 0xAD130AD6
 #define SPECIFICATION_VERSION 0x00010000
 
@@ -39,6 +39,7 @@ enum region {
     REGION_RECORD,      /* read-out: logits [n] or, where best > 0, candidates, of every step; a ring of parameters.record steps */
     REGION_TIME_DONE,   /* timer counts left after every step, a ring of parameters.record */
     REGION_COUNTERS,    /* struct counters */
+    REGION_RECEIVED,    /* struct inbox: filled while the PE sleeps */
     REGIONS
 };
 
@@ -71,6 +72,13 @@ struct parameters {
     uint32_t best;        /* read-out: candidates reported */
     uint32_t counts;      /* source: 1 if values are pixel counts to be taken through the table of features */
     uint32_t record;      /* steps that the rings hold, at least 1 */
+    uint32_t receives;    /* events that can come in a turn: one from each of its sources */
+};
+
+/* The plan leaves room behind the parameters.receives events for as many as a projection with dense rows has sources (synapses.c). */
+struct inbox {
+    uint32_t count;
+    uint32_t events[];
 };
 
 /* Synapses from one population of sources. Dense rows hold a weight for every column, padded to words. Sparse rows hold synapses of 16

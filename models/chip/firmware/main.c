@@ -25,6 +25,13 @@ void clear(int32_t *words, uint32_t count)
         *words++ = 0;
 }
 
+uint32_t *receive(uint32_t *count)
+{
+    struct inbox *inbox = regions[REGION_RECEIVED];
+    *count = platform_receive(inbox, parameters->receives);
+    return inbox->events;
+}
+
 void send(uint32_t index, int32_t value)
 {
     platform_send(routing, (routing->key + index) << 16 | (value & 0xffff));
@@ -53,6 +60,7 @@ int main(void)
         platform_log("there is no data specification of version ", SPECIFICATION_VERSION);
         return (int)0xdeadbeef;
     }
+    ((struct inbox *)regions[REGION_RECEIVED])->count = 0;
     clear((int32_t *)counters, sizeof *counters / 4);
     if (simulation->role > ROLE_READOUT || !parameters->record || !simulation->period) {
         counters->failure = FAILURE_PARAMETERS;
@@ -72,7 +80,7 @@ void on_reset(void)
 {
     platform_stop();
     uint32_t received;
-    platform_receive(&received);
+    receive(&received);
     platform_rewind();
     clear((int32_t *)counters, sizeof *counters / 4);
     if (simulation->role == ROLE_EGRU)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct inbox;
 struct routing;
 
 /* What the program does on an interrupt; called by the platform. */
@@ -13,7 +14,7 @@ void on_start(void);
 void on_reset(void);
 void on_tick(void);
 
-/* Enables the FPU and the means of communication, and empties the receive buffer. */
+/* Enables the FPU and the means of communication. */
 void platform_init(void);
 /* Sets the timer to `period` counts, enables the start and reset interrupts, and sleeps for ever. */
 void platform_wait(uint32_t period);
@@ -30,9 +31,9 @@ uint32_t platform_time_left(void);
 /* True once the next tick is due although the present one is being handled: a missed deadline. */
 bool platform_is_late(void);
 
-/* The events received since the last call, in a buffer of RECEIVE_CAPACITY words that is the program's until it sleeps; `count` is how
- * many they are. */
-uint32_t *platform_receive(uint32_t *count);
+/* Leaves the events received since the last call, at most `capacity`, in `inbox`, whose events are the program's until it sleeps; how many
+ * they are. */
+uint32_t platform_receive(struct inbox *inbox, uint32_t capacity);
 /* Sends an event to all of `routing`'s targets. */
 void platform_send(const struct routing *routing, uint32_t event);
 /* Appends a sentence to the error log. */

@@ -20,8 +20,6 @@
 #define SEND_COUNT REGISTER(0xE2000004)
 #define SEND_EVENTS ((volatile uint32_t *)0xE2000008)
 
-#define RECEIVE_COUNT REGISTER(RECEIVE_ADDRESS)
-
 int main(void);
 
 extern uint32_t bss_start, bss_end, stack_top;
@@ -77,7 +75,6 @@ void platform_init(void)
     __asm__ volatile("dsb\n\tisb" ::: "memory");
     REGISTER(ERROR_LOG_ADDRESS) = 0;
     SEND_COUNT = 0;
-    RECEIVE_COUNT = 0;
 }
 
 void platform_wait(uint32_t period)
@@ -118,11 +115,13 @@ bool platform_is_late(void)
     return TIMER_RAW_STATUS != 0;
 }
 
-uint32_t *platform_receive(uint32_t *count)
+/* The emulator puts events into the region while the program sleeps, and stops where there are more than `capacity`. */
+uint32_t platform_receive(struct inbox *inbox, uint32_t capacity)
 {
-    *count = RECEIVE_COUNT;
-    RECEIVE_COUNT = 0;
-    return (uint32_t *)(RECEIVE_ADDRESS + 4);
+    (void)capacity;
+    uint32_t count = inbox->count;
+    inbox->count = 0;
+    return count;
 }
 
 /* One packet: the emulated router brings it to everybody whom the routing table names, so the list of targets is not needed. */

@@ -2,7 +2,11 @@
  * Never compiled here: the kit is not public as a whole. `make` builds this platform where S2_LIBS points to it and says so where not.
  *
  * Start-up code, vector table and register map come with the kit; its interrupt handlers call ours. An event goes to each target quad of
- * REGION_ROUTING in turn, sent over the network on chip without a router entry. */
+ * REGION_ROUTING in turn, sent over the network on chip without a router entry.
+ *
+ * Assumed of the linker script: the variables of the libraries and of this program end below ERROR_LOG_ADDRESS, and the stack is where
+ * layout.h has it. The error log lies at its address and in no section, because public scripts have a section for it at 0xE000, where our
+ * regions are. */
 #include <comms.h>
 #include <s2app.h>
 #include <spike_comms_common.h>
@@ -20,7 +24,6 @@
 #define SEND_READY 0x80000000
 #define SEND_KEY_ONLY 0xE
 
-static volatile uint32_t error_log[ERROR_LOG_BYTES / 4] __attribute__((section(".myLogErrorSection")));
 static uint32_t tick = NEVER;
 
 static void enable(IRQn_Type interrupt)
@@ -54,7 +57,7 @@ void platform_init(void)
     __DSB();
     __ISB();
     comms_init();
-    error_log_init(error_log, ERROR_LOG_BYTES - 4);
+    error_log_init((volatile uint32_t *)ERROR_LOG_ADDRESS, ERROR_LOG_BYTES - 4);
 }
 
 void platform_wait(uint32_t period)
@@ -100,20 +103,22 @@ bool platform_is_late(void)
     return timer[TIMER1_INT_STATUS] != 0;
 }
 
-static uint32_t events[RECEIVE_CAPACITY], received;
+static struct inbox *filling;
+static uint32_t room;
 
 static void keep(uint32_t event)
 {
-    if (received < RECEIVE_CAPACITY)
-        events[received++] = event;
+    if (filling->count < room)
+        filling->events[filling->count++] = event;
 }
 
-uint32_t *platform_receive(uint32_t *count)
+uint32_t platform_receive(struct inbox *inbox, uint32_t capacity)
 {
-    received = 0;
+    filling = inbox;
+    room = capacity;
+    inbox->count = 0;
     receive_spikes(keep);
-    *count = received;
-    return events;
+    return inbox->count;
 }
 
 void platform_send(const struct routing *routing, uint32_t event)

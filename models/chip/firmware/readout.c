@@ -1,6 +1,5 @@
 /* A slice of the read-out (models/chip/program.py, "The read-out"): classes or tokens, and the best of them. */
 #include "arithmetic.h"
-#include "platform.h"
 #include "roles.h"
 #include "synapses.h"
 
@@ -30,7 +29,7 @@ void readout_turn(void)
     uint32_t n = parameters->units;
     const int32_t *m = regions[REGION_UNITS], *b = m + n;
     int32_t *o = regions[REGION_STATE], *P = regions[REGION_SIGNALS], *p = P + n, *logits = p + n;
-    uint32_t count, *events = platform_receive(&count);
+    uint32_t count, *events = receive(&count);
     counters->received += count;
     clear(P, n);
     add_rows(projections, parameters->projections, events, count);

@@ -19,6 +19,8 @@ void readout_turn(void);   /* adds the rows of the events received, updates the 
 /* Sets the state to that of a layer that has seen nothing. */
 void egru_forget(void);
 
+/* The events received since the last call, in a buffer that is the role's until the PE sleeps; `count` is how many they are. */
+uint32_t *receive(uint32_t *count);
 /* Sends unit `index` of this PE with `value`, which is not 0. */
 void send(uint32_t index, int32_t value);
 /* Fills `count` words with 0. */

@@ -6,8 +6,7 @@
 #include "layout.h"
 
 /* Adds the row of every event's source, weighted with the event's value (its low half), in that of the `known` projections that has the
- * source, and counts what it did in `counters`. `events` are `count` of RECEIVE_CAPACITY words; the plan leaves room behind them for as many
- * as a projection with dense rows has sources. */
+ * source, and counts what it did in `counters`. Behind the `count` events of struct inbox there is room for those of a dense projection. */
 void add_rows(const struct projection *projections, uint32_t known, uint32_t *events, uint32_t count);
 
 #endif

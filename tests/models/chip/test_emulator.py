@@ -31,11 +31,11 @@ seeds = st.integers(0, 2**32)
 kinds = st.sampled_from(["gesture", "language"])
 sizes = st.lists(st.sampled_from([1, 2, 5, 17, 64]), min_size=1, max_size=3)
 densities = st.sampled_from([0.02, 0.2, 0.5, 1.0])
-rooms = st.sampled_from([5_000, 12_000, 67_000])
+rooms = st.sampled_from([5_000, 12_000, 87_000])
 """Bytes a PE: with few, a layer takes several PEs."""
 
 
-def placed(program: Program, room: int = 67_000, **how: Any) -> Plan:
+def placed(program: Program, room: int = 87_000, **how: Any) -> Plan:
     """The plan of `program` on PEs with `room` bytes for data."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(placement, "REGION_BYTES", room)
@@ -72,6 +72,25 @@ def test_a_step_from_the_ends_of_every_range_is_the_hosts(seed: int, kind: str, 
         host.step(given_)
         chip.step(given_)
         same(chip.signals, host.signals)
+
+
+@pytest.mark.parametrize("density", [0.1, 1.0])
+def test_a_step_in_which_thousands_of_sources_fire_is_the_hosts(density: float) -> None:
+    """Sources and units all in one PE's receive buffer, and those with dense rows noted behind them."""
+    program = programs.program(5, "gesture", [6], inputs=5_000, density=density, theta=0.0)
+    host, chip = on_host(program), on_chip(placed(program, 87_000))
+    for _ in range(3):
+        counts = np.full(5_000, 2, np.uint16)
+        np.testing.assert_array_equal(host.step(counts), chip.step(counts))
+        same(chip.signals, host.signals)
+
+
+def test_an_event_that_finds_no_room_stops_the_chip() -> None:
+    network = on_chip(placed(programs.program(1, "gesture", [4])))
+    counts = np.ones(60, np.uint16)
+    network.chip._capacities[network.of(Role.EGRU)[0]] = 59
+    with pytest.raises(ChipFault, match="0 events had no route and 1 found a full receive buffer"):
+        network.step(counts)
 
 
 @settings(max_examples=8)
@@ -192,7 +211,7 @@ def test_no_turn_takes_longer_than_the_placement_says(kind: str, density: float)
             first, count = network.chip.words(index, Region.PROJECTIONS)[:2].tolist()
             keys = first + np.arange(1 if piece.role == Role.EMBEDDING else count)
             events = (keys << 16 | MAX_EVENT).astype(np.uint32)
-            network.chip.memory[index, cores.RECEIVED : cores.RECEIVED + 1 + events.size] = [events.size, *events]
+            network.chip.words(index, Region.RECEIVED)[: 1 + events.size] = [events.size, *events]
         _, cycles = network.chip.interrupt(index, TIMER_VECTOR, piece.stage)
         shares[index, piece.role.name] = cycles / placement.worst_cycles(piece)
     assert max(shares.values()) < 1, shares

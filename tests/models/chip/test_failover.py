@@ -14,6 +14,7 @@ import pytest
 
 from models.chip import failover, firmware, integer, placement, worker_process
 from models.chip import plan as plans
+from models.chip.layout import SPECIFICATION_ADDRESS
 from models.chip.program import Program, State
 from models.chip.runtime import emulated
 from models.chip.worker_process import ChipProcess, Lost
@@ -225,7 +226,7 @@ def test_a_state_that_is_set_while_the_chip_owes_an_answer_reaches_it(start: Sta
 def test_whatever_is_no_answer_loses_the_process_with_the_reason_in_words(fault: str, sentence: str, monkeypatch: Any) -> None:
     monkeypatch.setattr(worker_process, "KILL_S", 0.5)
     process = ChipProcess("The chip", sys.executable, [STUB, fault], 1)
-    process.load(0, [(0, 0xE900, 2)], 2)
+    process.load(0, [(0, SPECIFICATION_ADDRESS, 2)], 2)
     process.send(0, 1, False, [], 60.0)
     with pytest.raises(Lost, match=f"^{re.escape(sentence)}"):
         process.collect(0, 60.0)
@@ -243,7 +244,7 @@ def test_a_worker_that_says_no_hello_cannot_be_started(fault: str, sentence: str
 def test_a_worker_that_does_not_take_the_plan_is_lost() -> None:
     process = ChipProcess("The chip", sys.executable, [STUB, "load"], 1)
     with pytest.raises(Lost, match="makes no sense"):
-        process.load(0, [(0, 0xE900, 2)], 2)
+        process.load(0, [(0, SPECIFICATION_ADDRESS, 2)], 2)
     process.close()
 
 

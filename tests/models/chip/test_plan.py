@@ -66,7 +66,7 @@ def changed(path: Path, change: Any) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        (lambda about, tensors: about.update(version=2), "of version 2, and this Egret reads version 1"),
+        (lambda about, tensors: about.update(version=1), "of version 1, and this Egret reads version 2"),
         (lambda about, tensors: about.pop("routes"), "routes"),
         (lambda about, tensors: tensors.pop("image"), "image"),
         (lambda about, tensors: about["elements"][0].update(coordinate=[4, 3, 0]), r"no PE at \(4, 3, 0\)"),

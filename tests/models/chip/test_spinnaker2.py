@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 
 from models.chip import boards, failover, firmware, integer, placement, spinnaker2
 from models.chip import plan as plans
-from models.chip.board import planfile, worker
-from models.chip.layout import SPECIFICATION_ADDRESS, SPECIFICATION_MAGIC, SPECIFICATION_VERSION, Region
+from models.chip.board import link, planfile, worker
+from models.chip.layout import REGIONS_END, SPECIFICATION_ADDRESS, SPECIFICATION_MAGIC, SPECIFICATION_VERSION, Region
 from models.chip.plan import Plan
 from models.chip.program import Program
 from models.chip.runtime import Runtime
@@ -317,6 +317,7 @@ def test_the_worker_reads_the_plan_that_was_written(plan: Plan, tmp_path: Path) 
     assert [region.name for region in Region] == worker.REGIONS
     assert (worker.MAGIC, worker.FORMAT) == (SPECIFICATION_MAGIC, SPECIFICATION_VERSION)
     assert worker.SPECIFICATION_ADDRESS == SPECIFICATION_ADDRESS
+    assert link.SPACE == (SPECIFICATION_ADDRESS, REGIONS_END)
 
 
 def test_a_file_that_is_no_plan_is_refused(tmp_path: Path) -> None:
