@@ -35,6 +35,7 @@ from models.chip.program import (
     Layer,
     Program,
     Readout,
+    tied,
 )
 
 _INT32 = (1 << 31) - 1
@@ -175,12 +176,6 @@ def _embedding(matrix: npt.NDArray[np.float32]) -> Embedding:
     if scale.max() > MAX_ROW_SCALE:
         raise ValueError(f"an embedding of {np.abs(matrix).max():.3g} is too large: at most {MAX_ROW_SCALE * MAX_WEIGHT / 4096:.3g}")
     return Embedding(np.rint(wide / scale[:, None]).astype(np.int8), scale.astype(np.int16))
-
-
-def tied(embedding: Embedding, bias: Int32s) -> Readout:
-    """The read-out that shares the numbers of `embedding`: its step, scale 2^-12, makes the multiplier scale 2^21 exactly."""
-    weights = np.ascontiguousarray(embedding.rows.T)
-    return Readout(weights, embedding.scale.astype(np.int32) << (32 + LOGIT_BITS - EVENT_BITS - INPUT_BITS), bias, 0)
 
 
 def _fixed(values: npt.NDArray[np.float32], bits: int) -> Int32s:

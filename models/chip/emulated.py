@@ -32,7 +32,7 @@ class Network(NetworkOnChip):
         """Steps since loading: the heartbeat."""
         self.operations = 0
         """Synaptic operations since loading: weights other than 0 of every row that an event fetched."""
-        first = 2 if self.of(Role.EMBEDDING) else 1
+        first = self.plan.stages - 1 - len(self.plan.layers)
         self._layers = [self.of(Role.EGRU, first + index) for index in range(len(self.plan.layers))]
         self._readout = self.of(Role.READOUT)
         self._leaky = bool(chip.words(self._readout[0], Region.PARAMETERS)[4])

@@ -4,8 +4,8 @@ The emulator knows the chip, not the networks: it loads what the plan sends, sta
 sent in one tick to everybody whom the routes name before the next, and counts instructions and clock cycles. What a network computes
 happens in the C program alone.
 
-**Only PEs with something to do run.** A PE whose turn it is not wakes, looks at the clock and sleeps again, 19 instructions that change
-nothing; those ticks are skipped. Two networks share no PE, so each has a tick of its own and may run in a thread of its own.
+**Only PEs with something to do run.** A PE whose turn it is not wakes, looks at the clock and sleeps again, some 25 instructions that
+change nothing; those ticks are skipped. Two networks share no PE, so each has a tick of its own and may run in a thread of its own.
 
 **Time.** `Load` holds what the PE that took longest needed in the last step's ticks, from which follows whether the deadline, the tick,
 would be met at either of the chip's clocks. The firmware's own verdict, from the emulated timer, is in its counters.
@@ -20,7 +20,7 @@ import numpy.typing as npt
 from numba import njit
 
 from models.chip.cores import RESTART_VECTOR, SEND_CAPACITY, START_VECTOR, TIMER_VECTOR, ChipFault, Core, Sleeper
-from models.chip.layout import MEMORY_BYTES, Counter, Region, Role, Words
+from models.chip.layout import MEMORY_BYTES, TOKEN_PHASE, Counter, Region, Role, Words
 from models.chip.plan import ElementPlan, Plan
 
 Indices = npt.NDArray[np.int32]
@@ -180,14 +180,14 @@ class NetworkOnChip:
         self.chip, self.plan = chip, chip.plan.networks[network]
         self.indices = [index for index, element in enumerate(chip.plan.elements) if element.network == network]
         self._stages = [
-            np.array([index for index in self.indices if self.element(index).stage == stage], np.int32) for stage in range(self.plan.stages)
+            np.array([index for index in self.indices if stage in self.element(index).turns], np.int32) for stage in range(self.plan.stages)
         ]
         self.tick = 0
         self.load = Load(0, 0, 0, 0, 0)
         """Of the last `run`."""
         self.x = np.zeros(self.plan.inputs, np.int32)
         """[inputs] the last events of layer 0's sources."""
-        self._input_stage = 1 if self.of(Role.EMBEDDING) else 0
+        self._input_stage = TOKEN_PHASE if self.plan.kind == "language" else 0
 
     def element(self, index: int) -> ElementPlan:
         """The plan of a PE."""

@@ -85,11 +85,12 @@ class Costs:
         about = plan.networks[network]
         own = [element for element in plan.elements if element.network == network]
         stages = [[element for element in own if element.stage == stage] for stage in range(about.stages)]
-        layers = [group for group in stages if group[0].role == Role.EGRU]
+        layers = [group for group in stages if group and group[0].role == Role.EGRU]
+        turns = sum(len(element.turns) for element in own)
         self._units = np.array(about.layers)
         self.pes = len(own)
         self.seconds = WINDOW_US / 1e6 if about.kind == "gesture" else about.period * plan.tick_us / 1e6
-        self._constant = cycles.TURN * self.pes + cycles.UNIT * int(self._units.sum()) + cycles.TARGET * about.targets
+        self._constant = cycles.TURN * turns + cycles.UNIT * int(self._units.sum()) + cycles.TARGET * about.targets
         readout = len(stages[-1])
         listeners = [len(group) for group in layers]
         self._below = listeners[0]
@@ -107,9 +108,10 @@ def _cycles_of_a_synapse(elements: list[ElementPlan]) -> float:
     """Clock cycles a weight other than 0, with its share of the row's frame and of the zeros beside it, on average over all rows."""
     taken = weights = 0.0
     for element in elements:
-        rows_of, projections = element[Region.ROWS], element[Region.PROJECTIONS]
-        assert rows_of.words is not None and projections.words is not None
-        for _, count, columns, starts, rows, _ in projections.words.reshape(-1, WORDS_OF_PROJECTION).tolist():
+        rows_of, projections, parameters = (element[region] for region in (Region.ROWS, Region.PROJECTIONS, Region.PARAMETERS))
+        assert rows_of.words is not None and projections.words is not None and parameters.words is not None
+        with_rows = projections.words.reshape(-1, WORDS_OF_PROJECTION)[: int(parameters.words[2])]
+        for _, count, columns, starts, rows, _ in with_rows.tolist():
             if columns:
                 first = (rows - rows_of.address) // 4
                 weights += np.count_nonzero(rows_of.words[first : first + count * columns // 4].view(np.int8))

@@ -53,9 +53,8 @@ class Role(IntEnum):
     """What a PE does."""
 
     SOURCE = 0
-    EMBEDDING = 1
-    EGRU = 2
-    READOUT = 3
+    EGRU = 1
+    READOUT = 2
 
 
 class Counter(IntEnum):
@@ -70,6 +69,9 @@ class Counter(IntEnum):
     LAST_LATE = 6
     FAILURE = 7
 
+
+TOKEN_PHASE = 1
+"""Stage at which the read-out's PEs answer a token with its embedding row: the source sent it the tick before."""
 
 FIRST_REGION = SPECIFICATION_ADDRESS + -(-4 * (2 + len(Region)) // ALIGNMENT) * ALIGNMENT
 """Address of the first region, behind magic, version and the regions' addresses."""

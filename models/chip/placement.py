@@ -7,7 +7,8 @@ listen to it.
 **Ticks.** There is no barrier on the chip. The stages of a network are a pipeline: the source (which plays the input), for text the
 embedding, the layers, the read-out. Stage i works on step s at tick s * period + i. With the period of the number of stages a step is
 finished before the next begins, as it must be where the next input depends on the answer; with the period 1 a step is begun every tick.
-The tick is long enough for the worst case of every PE, all sources firing at once, so a deadline can only be missed if this bound is wrong.
+The stage of the embedding has no PEs of its own: a token's row is a column of the read-out, whose PEs answer it (firmware/readout.c). The
+tick is long enough for the worst case of every PE, all sources firing at once, so a deadline can only be missed if this bound is wrong.
 
 **Keys.** An event word holds a unit's key in the upper 16 bits. Every population of sources owns an aligned block of keys, a power of
 two in size, so one router entry (key, mask) leads from a population to all its listeners.
@@ -27,6 +28,7 @@ from models.chip.layout import (
     FIRST_REGION,
     REGION_BYTES,
     ROUTING_BYTES,
+    TOKEN_PHASE,
     USABLE_PES,
     Coordinate,
     Region,
@@ -58,7 +60,7 @@ Keys = dict[tuple[int, str], tuple[int, int]]
 
 
 def place(programs: list[Program], image: bytes, tick_us: float | None = None, period: int | None = None) -> Plan:
-    """All `programs` side by side on one chip. `tick_us` and `period` (of every network) instead of those that are certain to suffice.
+    """All `programs` side by side on one chip. `tick_us`, and the `period` of a gesture network, instead of those that are sure to suffice.
 
     UserError, with the numbers, where they do not fit.
     """
@@ -85,9 +87,7 @@ def _slices(program: Program) -> list[Slice]:
     found = [slices.source_slice(program, record)]
     stage, below = 1, "input"
     if program.embedding is not None:
-        rows = program.embedding.rows
-        found += _fewest(len(rows), rows.size, "the embedding", lambda parts: slices.embedding_slices(program, parts, 1, record))
-        stage, below = 2, "embedding"
+        stage, below = TOKEN_PHASE + 1, "embedding"
     for index, layer in enumerate(program.layers):
 
         def cut(parts: int, index: int = index, stage: int = stage, below: str = below) -> list[Slice]:
@@ -169,7 +169,8 @@ def _stage_name(piece: Slice) -> str:
 def _network(program: Program, part: list[Slice], period: int | None) -> NetworkPlan:
     stages = part[-1].stage + 1
     targets = program.readout.b.size
-    return NetworkPlan(program.kind, period or stages, stages, program.hidden, program.inputs, targets, program.metadata)
+    period = stages if program.embedding is not None else period or stages
+    return NetworkPlan(program.kind, period, stages, program.hidden, program.inputs, targets, program.metadata)
 
 
 def _keys(programs: list[Program]) -> Keys:
@@ -211,7 +212,7 @@ def _element(network: int, piece: Slice, where: Coordinate, clock: tuple[int, in
     words, sizes = dict(piece.words), dict(piece.sizes)
     listed = target_words(targets)
     key = keys[network, piece.sends][0] if piece.sends else 0
-    first = 0 if piece.role == Role.EMBEDDING else piece.start  # every PE of the embedding speaks for all of the row
+    first = 0 if piece.role == Role.READOUT else piece.start  # every PE of the read-out speaks for all of a token's row
     words[Region.ROUTING] = np.zeros(ROUTING_BYTES // 4, np.uint32)  # whole: a board's own mapper may spread the targets over more quads
     words[Region.ROUTING][: 2 + listed.size] = key + first, listed.size, *listed
     timer, period = clock
@@ -234,7 +235,7 @@ def _projection_words(network: int, piece: Slice, keys: Keys, addresses: dict[Re
     found = []
     rows, sums = addresses.get(Region.ROWS, 0), addresses.get(Region.SIGNALS, 0)
     for population, packed in piece.projections:
-        first = keys[network, population][0] + (piece.start if piece.role == Role.EMBEDDING else 0)
+        first = keys[network, population][0] + (0 if packed.has_rows else piece.start)
         starts = rows + 4 * packed.rows.size
         found.append([first, packed.sources, packed.columns, starts, rows, sums])
         rows = starts + 4 * packed.starts.size
@@ -249,15 +250,14 @@ def default_tick_us(pieces: list[Slice]) -> float:
 
 
 def worst_cycles(piece: Slice) -> int:
-    """At most this many clock cycles are taken by a turn of `piece`, when every source fires at once (models/chip/cycles.py)."""
+    """At most this many clock cycles are taken by any turn of `piece`, when every source fires at once (models/chip/cycles.py)."""
     units = piece.stop - piece.start
     if piece.role == Role.SOURCE:
         return cycles.TURN + cycles.SEND * units
-    if piece.role == Role.EMBEDDING:
-        return cycles.TURN + cycles.SEND * int(piece.words[Region.PARAMETERS][3])
-    sources = sum(packed.sources for _, packed in piece.projections)
-    rows = sum(_row_cycles(packed) + cycles.SCAN * sources for _, packed in piece.projections)
-    return cycles.TURN + rows + (cycles.UNIT if piece.role == Role.EGRU else cycles.TARGET) * units + cycles.CANDIDATE * _insertions(piece)
+    rows = sum(_row_cycles(packed) + cycles.SCAN * piece.receives for _, packed in piece.projections if packed.has_rows)
+    each = cycles.UNIT if piece.role == Role.EGRU else cycles.TARGET
+    token = cycles.SEND * int(piece.words[Region.PARAMETERS][3])
+    return cycles.TURN + max(rows + each * units + cycles.CANDIDATE * _insertions(piece), token)
 
 
 def _row_cycles(packed: Packed) -> int:

@@ -24,6 +24,7 @@ from models.chip.layout import (
     SPECIFICATION_ADDRESS,
     SPECIFICATION_MAGIC,
     SPECIFICATION_VERSION,
+    TOKEN_PHASE,
     Coordinate,
     Region,
     Role,
@@ -61,7 +62,7 @@ class ElementPlan:
     network: int
     """Index in `Plan.networks`."""
     stage: int
-    """Stage of the network: it works on step s at tick s * period + stage."""
+    """Stage of the network: it works on step s at tick s * period + stage, and there may be one before (`turns`)."""
     start: int
     stop: int
     """Units (targets, tokens) of the stage that live here."""
@@ -73,6 +74,12 @@ class ElementPlan:
             if part.region == region:
                 return part
         raise KeyError(region)
+
+    @property
+    def turns(self) -> tuple[int, ...]:
+        """Stages at which it works: its own and, if it holds tokens, that at which it answers one with its embedding row."""
+        words = self[Region.PARAMETERS].words
+        return (TOKEN_PHASE, self.stage) if words is not None and words[3] else (self.stage,)
 
     @property
     def data_bytes(self) -> int:

@@ -45,7 +45,8 @@ threshold with c < 2^-16 is reset but sends nothing, because an event of value 0
     logit[i] = o[i] + b[i]                        Q16
 
 The leaky average is taken of the M products and not, as in training, of the K outputs before the product: both are linear, so it is the
-same number, with M cells of state instead of K, and only units that fired are multiplied. For the language network w[k, i] = E[i, k].
+same number, with M cells of state instead of K, and only units that fired are multiplied. For the language network w[k, i] = E[i, k] and
+m[i] = n[i] 2^21, without leak: the embedding and the read-out are the same numbers, and a column of w is a token's row.
 
 **State**: h int32 and y int16 of every layer, o int32. Nothing else is remembered; zeros are the state of a network that has seen nothing.
 
@@ -97,6 +98,9 @@ MAX_ROW_SCALE = 255
 COUNTS = 256
 """Entries of the table of features; larger counts are taken as 255, as in the training data."""
 CURVE_POINTS = 513
+
+SCALE_BITS = 32 + LOGIT_BITS - EVENT_BITS - INPUT_BITS
+"""A read-out's step is its token's scale n 2^-12, which makes the multiplier n 2^21 exactly."""
 
 _INT32 = (1 << 31) - 1
 
@@ -170,6 +174,11 @@ class Embedding:
     """[V, E]"""
     scale: Int16s
     """[V], 1 to 255: a row's events are its numbers times this, Q12."""
+
+
+def tied(embedding: Embedding, bias: Int32s) -> Readout:
+    """The read-out of the language network: it shares the numbers of `embedding`."""
+    return Readout(np.ascontiguousarray(embedding.rows.T), embedding.scale.astype(np.int32) << SCALE_BITS, bias, 0)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -345,6 +354,10 @@ def _check(program: Program) -> None:
     _check_array("read-out b", readout.b, np.int32, (targets,), -_INT32, _INT32)
     if not 0 <= readout.leak <= MAX_EVENT:
         raise ValueError(f"the read-out's leak {readout.leak} is not between 0 and {MAX_EVENT}")
+    if program.embedding is not None:
+        same = tied(program.embedding, readout.b)
+        if not (np.array_equal(readout.w, same.w) and np.array_equal(readout.m, same.m) and readout.leak == 0):
+            raise ValueError("the read-out of a language program is its embedding, and this one is another")
     for bound in bounds(program):
         if not bound.hold():
             raise ValueError(

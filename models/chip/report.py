@@ -22,9 +22,10 @@ def summary(plan: Plan) -> dict[str, Any]:
         stages = []
         for stage in range(network.stages):
             elements = [element for element in plan.elements if (element.network, element.stage) == (index, stage)]
-            stages.append(_stage(network, stage, elements))
-        step_ms = network.stages * plan.tick_us / 1e3
-        networks.append({"kind": network.kind, "pes": sum(each["pes"] for each in stages), "step_ms": step_ms, "stages": stages})
+            if elements:  # the embedding is the read-out's
+                stages.append(_stage(network, stage, elements))
+        pes, step_ms = sum(each["pes"] for each in stages), network.stages * plan.tick_us / 1e3
+        networks.append({"kind": network.kind, "pes": pes, "ticks": network.stages, "step_ms": step_ms, "stages": stages})
     return {
         "pes": len(plan.elements),
         "usable_pes": USABLE_PES,
@@ -63,8 +64,7 @@ def name_of(network: NetworkPlan, stage: int) -> str:
         return "source"
     if stage == network.stages - 1:
         return "read-out"
-    layer = stage - first_layer(network)
-    return f"layer {layer}" if layer >= 0 else "embedding"
+    return f"layer {stage - first_layer(network)}"
 
 
 def first_layer(network: NetworkPlan) -> int:
@@ -73,13 +73,13 @@ def first_layer(network: NetworkPlan) -> int:
 
 
 def _events(network: NetworkPlan, elements: list[ElementPlan]) -> tuple[int, float | None]:
-    """Events a stage sends a step: at most, and on average where the plan knows; the read-out sends none."""
+    """Events a stage sends a step: at most, and on average where the plan knows; a read-out of classes sends none, one of tokens a row."""
     role = elements[0].role
-    if role == Role.READOUT:
-        return 0, 0
     if role == Role.SOURCE:
         return (1, 1) if network.kind == "language" else (network.inputs, None)
-    if role == Role.EMBEDDING:
+    if role == Role.READOUT and network.kind == "gesture":
+        return 0, 0
+    if role == Role.READOUT:
         rows = [element[Region.ROWS].words for element in elements]
         filled = sum(int(np.count_nonzero(words.view(np.int8))) for words in rows if words is not None)
         return network.inputs, round(filled / network.targets, 1)
@@ -100,7 +100,7 @@ def readable(said: dict[str, Any]) -> str:
         f"{'':22}  PEs  units/PE  bytes/PE (most)     free  events a step (at most)",
     ]
     for network in said["networks"]:
-        lines.append(f"{network['kind']}: {network['pes']} PEs, a step in {len(network['stages'])} ticks = {network['step_ms']:g} ms")
+        lines.append(f"{network['kind']}: {network['pes']} PEs, a step in {network['ticks']} ticks = {network['step_ms']:g} ms")
         for stage in network["stages"]:
             events = "-" if stage["events_expected"] is None else f"{stage['events_expected']:,}"
             lines.append(

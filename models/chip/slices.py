@@ -38,23 +38,38 @@ class Packed:
     weights: int
     """Weights that are added if every source fires, padding included."""
 
+    @property
+    def has_rows(self) -> bool:
+        """False for tokens, which a read-out hears of to answer them (`readout_slices`)."""
+        return bool(self.columns or self.starts.size)
+
 
 def pack(matrix: Int8s) -> Packed:
     """The smaller of the two layouts. ValueError where a sparse row cannot reach its targets, which takes more than 256 of them."""
     sources, targets = matrix.shape
-    padded = -(-targets // 4) * 4
     lengths = np.count_nonzero(matrix, 1)
     starts = np.concatenate([[0], np.cumsum(-(-lengths // 2))])
     sparse_bytes = 4 * int(starts[-1]) + 2 * (sources + 1)
-    if targets > MAX_COLUMNS or starts[-1] > 0xFFFF or sparse_bytes >= sources * padded:
-        dense = np.zeros((sources, padded), np.int8)
-        dense[:, :targets] = matrix
-        return Packed(sources, padded, dense.view(np.uint32).ravel(), np.zeros(0, np.uint32), sources * padded)
+    if targets > MAX_COLUMNS or starts[-1] > 0xFFFF or sparse_bytes >= sources * _padded(targets):
+        return pack_dense(matrix)
     source, column = np.nonzero(matrix)
     rank = np.arange(source.size) - np.concatenate([[0], np.cumsum(lengths)])[source]
     synapses = np.zeros(2 * int(starts[-1]), np.uint16)
     synapses[2 * starts[source] + rank] = column.astype(np.uint16) | matrix[source, column].view(np.uint8).astype(np.uint16) << 8
     return Packed(sources, 0, synapses.view(np.uint32), as_words(starts.astype(np.uint16)), synapses.size)
+
+
+def pack_dense(matrix: Int8s) -> Packed:
+    """Dense rows, however many zeros they have."""
+    sources, targets = matrix.shape
+    padded = _padded(targets)
+    dense = np.zeros((sources, padded), np.int8)
+    dense[:, :targets] = matrix
+    return Packed(sources, padded, dense.view(np.uint32).ravel(), np.zeros(0, np.uint32), sources * padded)
+
+
+def _padded(columns: int) -> int:
+    return -(-columns // 4) * 4
 
 
 def as_words(values: npt.NDArray[np.generic]) -> Words:
@@ -74,7 +89,7 @@ class Slice:
     projections: list[tuple[str, Packed]] = field(default_factory=list)
     """Name of the population of sources, and its rows."""
     sends: str = ""
-    """Name of the population that this slice is a part of; empty for the read-out."""
+    """Name of the population that this slice is a part of; of a read-out of tokens "embedding", of classes empty."""
     words: dict[Region, Words] = field(default_factory=dict)
     """Regions with known contents."""
     sizes: dict[Region, int] = field(default_factory=dict)
@@ -82,8 +97,8 @@ class Slice:
 
     @property
     def receives(self) -> int:
-        """Events that can come in a step: one from each of its sources."""
-        return sum(packed.sources for _, packed in self.projections)
+        """Events that can come in a turn: one from each of its sources; a token comes alone."""
+        return sum(packed.sources for _, packed in self.projections if packed.has_rows)
 
     def bytes(self) -> int:
         """What the regions take, all together."""
@@ -108,31 +123,23 @@ def egru_slices(program: Program, index: int, parts: int, stage: int, below: str
 
 
 def readout_slices(program: Program, parts: int, stage: int, below: str, record: int, best: int) -> list[Slice]:
-    """The read-out in `parts` slices, each of which reports at most its `best` targets, or all where `best` is 0."""
+    """The read-out in `parts` slices, each of which reports at most its `best` targets, or all where `best` is 0.
+
+    Where targets are tokens, a slice also answers its tokens with their embedding rows, which are columns of its dense rows.
+    """
+    tokens = program.embedding is not None
+    nothing = np.zeros(0, np.uint32)
     slices = []
     for start, stop in _spans(program.readout.b.size, parts):
         part, n = program.readout.part(start, stop), stop - start
         candidates = min(best, n)
-        piece = Slice(Role.READOUT, stage, start, stop, [(below, pack(part.w))])
+        piece = Slice(Role.READOUT, stage, start, stop, [(below, pack_dense(part.w) if tokens else pack(part.w))])
+        if tokens:
+            piece.projections.append(("input", Packed(n, 0, nothing, nothing, 0)))
+            piece.sends = "embedding"
         sizes = {Region.SIGNALS: 3 * n, Region.CANDIDATES: 2 * candidates, Region.RECORD: record * (2 * candidates or n)}
         words = {Region.UNITS: np.concatenate([part.m, part.b]).view(np.uint32), Region.STATE: np.zeros(n, np.uint32)}
-        _fill(piece, record, words, sizes, leak=part.leak, best=candidates)
-        slices.append(piece)
-    return slices
-
-
-def embedding_slices(program: Program, parts: int, stage: int, record: int) -> list[Slice]:
-    """The rows of the vocabulary in `parts` slices."""
-    embedding = program.embedding
-    assert embedding is not None
-    slices = []
-    for start, stop in _spans(embedding.scale.size, parts):
-        piece = Slice(Role.EMBEDDING, stage, start, stop, sends="embedding")
-        no_rows = np.zeros(0, np.uint32)
-        piece.projections.append(("input", Packed(stop - start, 0, no_rows, no_rows, 0)))
-        scale = embedding.scale[start:stop].astype(np.uint32)
-        words = {Region.ROWS: as_words(embedding.rows[start:stop]), Region.UNITS: scale}
-        _fill(piece, record, words, {}, width=embedding.rows.shape[1])
+        _fill(piece, record, words, sizes, width=program.inputs if tokens else 0, leak=part.leak, best=candidates)
         slices.append(piece)
     return slices
 
@@ -157,7 +164,8 @@ def _fill(
     counts: int = 0,
 ) -> None:
     """Give `piece` its regions: those given, and those that every PE has."""
-    parameters = (piece.stop - piece.start, piece.start, len(piece.projections), width, leak, best, counts, record, piece.receives)
+    with_rows = sum(packed.has_rows for _, packed in piece.projections)
+    parameters = (piece.stop - piece.start, piece.start, with_rows, width, leak, best, counts, record, piece.receives)
     piece.words[Region.PARAMETERS] = np.array(parameters, np.uint32)
     piece.words |= words
     noted = max((packed.sources for _, packed in piece.projections if packed.columns), default=0)

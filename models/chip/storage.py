@@ -24,8 +24,7 @@ from safetensors import SafetensorError, safe_open
 
 from models import checkpoint
 from models.checkpoint import ENTRY
-from models.chip.compress import tied
-from models.chip.program import Embedding, Layer, Program, Readout
+from models.chip.program import Embedding, Layer, Program, Readout, tied
 from pipeline.errors import UserError
 
 VERSION = 2

@@ -29,7 +29,7 @@ def test_both_shipped_networks_fit_one_chip(tmp_path: Path, capsys: pytest.Captu
     assert said["pes"] == len(made.elements) <= USABLE_PES
     assert [network["kind"] for network in said["networks"]] == ["gesture", "language"]
     stages = [stage["name"] for network in said["networks"] for stage in network["stages"]]
-    assert stages == ["source", "layer 0", "layer 1", "read-out", "source", "embedding", "layer 0", "layer 1", "read-out"]
+    assert stages == ["source", "layer 0", "layer 1", "read-out", "source", "layer 0", "layer 1", "read-out"]
     assert all(stage["headroom"] >= 0 for network in said["networks"] for stage in network["stages"])
     assert said["data_bytes"] == sum(element.data_bytes for element in made.elements)
     assert said["routing_entries"] == 7

@@ -19,7 +19,7 @@ from models.tokenizer import Tokenizer
 from tests.models.chip import programs as make
 from tests.models.letters import BOT, SIZE, Letters
 
-PROGRAM: Program = make.program(2, "language", [20, 12], outputs=SIZE, inputs=16)
+PROGRAM: Program = make.program(5, "language", [20, 12], outputs=SIZE)
 HOW = Sampling(temperature=1.5, top_k=0, seed=3)
 
 actions = st.lists(
@@ -183,7 +183,7 @@ def test_equal_tokens_after_equal_tokens_are_one_node_and_cost_nothing() -> None
 
 def test_an_answer_that_is_written_anew_begins_without_the_space_that_leads_every_turn() -> None:
     tokenizer = Tokenizer.train([" a b c"] * 3, 3 + 256)
-    program = make.program(2, "language", [20, 12], outputs=len(tokenizer), inputs=16)
+    program = make.program(2, "language", [20, 12], outputs=len(tokenizer))
     conversation = Conversation(integer.LanguageNetwork(program), tokenizer)
     list(conversation.read("a"))
     place = conversation.memory.head

@@ -6,6 +6,7 @@
 
 #define CURVE_POINTS 513
 #define FEATURES_SIZE 256
+#define SCALE_BITS 21
 
 extern const int16_t sigmoid_table[CURVE_POINTS], tanh_table[CURVE_POINTS], features_table[FEATURES_SIZE];
 

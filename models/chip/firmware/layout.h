@@ -28,8 +28,8 @@ enum region {
     REGION_ROUTING,     /* struct routing: where this PE's events go */
     REGION_SIMULATION,  /* struct simulation: clock, role and turn */
     REGION_PARAMETERS,  /* struct parameters */
-    REGION_PROJECTIONS, /* struct projection [parameters.projections] */
-    REGION_ROWS,        /* synaptic rows, their starts; embedding rows and scales */
+    REGION_PROJECTIONS, /* struct projection [parameters.projections], and where width > 0 one of this PE's tokens, which have no rows */
+    REGION_ROWS,        /* synaptic rows, their starts */
     REGION_UNITS,       /* constants of every unit or target, int32 */
     REGION_STATE,       /* egru: h int32 [n], y int16 of the whole layer; read-out: o int32 [n]. The host imports a state by writing it
                            before the first step, and exports it by reading h and this slice's part of y */
@@ -43,7 +43,10 @@ enum region {
     REGIONS
 };
 
-enum role { ROLE_SOURCE, ROLE_EMBEDDING, ROLE_EGRU, ROLE_READOUT };
+/* Phase in which a read-out of tokens answers one with its embedding row: the source sent it the tick before. */
+#define TOKEN_PHASE 1
+
+enum role { ROLE_SOURCE, ROLE_EGRU, ROLE_READOUT };
 
 struct specification {
     uint32_t magic, version, regions[REGIONS];
@@ -64,10 +67,10 @@ struct simulation {
 };
 
 struct parameters {
-    uint32_t units;       /* n: units, targets or embedded tokens of this PE */
-    uint32_t first;       /* index of the first of them in the layer, the read-out or the vocabulary */
-    uint32_t projections; /* entries of REGION_PROJECTIONS */
-    uint32_t width;       /* embedding: numbers a row */
+    uint32_t units;       /* n: units or targets of this PE */
+    uint32_t first;       /* index of the first of them in the layer or the read-out */
+    uint32_t projections; /* entries of REGION_PROJECTIONS with rows */
+    uint32_t width;       /* read-out: numbers of a token's embedding row; 0: its targets are no tokens */
     uint32_t leak;        /* read-out: Q15 */
     uint32_t best;        /* read-out: candidates reported */
     uint32_t counts;      /* source: 1 if values are pixel counts to be taken through the table of features */

@@ -17,7 +17,7 @@ void *regions[REGIONS];
 
 static const struct simulation *simulation;
 
-static void (*const turns[])(void) = {source_turn, embedding_turn, egru_turn, readout_turn};
+static void (*const turns[])(void) = {source_turn, egru_turn, readout_turn};
 
 void clear(int32_t *words, uint32_t count)
 {
@@ -89,6 +89,11 @@ void on_reset(void)
         clear(regions[REGION_STATE], parameters->units);
 }
 
+static bool is_due(uint32_t tick, uint32_t phase)
+{
+    return tick >= phase && (tick - phase) % simulation->period == 0;
+}
+
 void on_tick(void)
 {
     uint32_t tick = platform_tick();
@@ -96,11 +101,14 @@ void on_tick(void)
         platform_stop();
         return;
     }
-    if (tick < simulation->phase || (tick - simulation->phase) % simulation->period)
+    if (is_due(tick, simulation->phase)) {
+        turns[simulation->role]();
+        uint32_t *done = regions[REGION_TIME_DONE];
+        done[counters->steps++ % parameters->record] = platform_time_left();
+    } else if (parameters->width && is_due(tick, TOKEN_PHASE))
+        token_turn();
+    else
         return;
-    turns[simulation->role]();
-    uint32_t *done = regions[REGION_TIME_DONE];
-    done[counters->steps++ % parameters->record] = platform_time_left();
     if (platform_is_late()) {
         counters->late++;
         counters->last_late = tick;

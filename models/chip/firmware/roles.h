@@ -11,10 +11,10 @@ extern const struct projection *projections;
 extern void *regions[REGIONS];
 extern struct counters *counters;
 
-void source_turn(void);    /* sends the events of the next step of REGION_INPUT */
-void embedding_turn(void); /* sends the row of every token received that lives here */
-void egru_turn(void);      /* adds the rows of the events received, updates the units, sends those that fired */
-void readout_turn(void);   /* adds the rows of the events received, updates the logits, finds the best */
+void source_turn(void);  /* sends the events of the next step of REGION_INPUT */
+void egru_turn(void);    /* adds the rows of the events received, updates the units, sends those that fired */
+void readout_turn(void); /* adds the rows of the events received, updates the logits, finds the best */
+void token_turn(void);   /* the other turn of a read-out of tokens: sends the embedding row of the token received, if it lives here */
 
 /* Sets the state to that of a layer that has seen nothing. */
 void egru_forget(void);

@@ -15,7 +15,7 @@ from models.sampling import Sampling
 from tests.models.chip import programs as make
 from tests.models.letters import BOT, END, SIZE, USER, Letters
 
-PROGRAM = make.program(2, "language", [20, 12], outputs=SIZE, inputs=16)
+PROGRAM = make.program(2, "language", [20, 12], outputs=SIZE)
 HOW = Sampling(temperature=1.5, top_k=0, seed=3)
 ABOUT: Message = {"model": {"name": "test", "hash": "1"}}
 

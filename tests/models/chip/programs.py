@@ -20,6 +20,7 @@ from models.chip.program import (
     Signals,
     State,
     largest_sums,
+    tied,
 )
 
 Numbers = npt.NDArray[np.int64]
@@ -123,17 +124,20 @@ def program(
     gain: float = 30.0,
     theta: float = 0.4,
 ) -> Program:
-    """A random program. `gain` is what the worst input gives a gate: few units fire at their limits below 10, most above 100."""
+    """A random program. `gain` is what the worst input gives a gate: few units fire at their limits below 10, most above 100.
+
+    The embedding of a language program is as wide as its last layer, because its read-out is the embedding; `inputs` are of a gesture's.
+    """
     rng = np.random.default_rng(seed)
     embedding = None
     if kind == "language":
+        inputs = hidden[-1]
         rows = matrix(rng, outputs, inputs, max(density, 0.3), max(largest, 1))
         embedding = Embedding(rows, rng.integers(1, 256, outputs).astype(np.int16))
     layers = tuple(layer(rng, below, units, density, largest, gain, theta) for below, units in zip([inputs, *hidden], hidden, strict=False))
     w = matrix(rng, hidden[-1], outputs, density, largest)
     b = rng.integers(-(2**17), 2**17, outputs).astype(np.int32)
-    leak = 29491 if kind == "gesture" else 0
-    readout = Readout(w, multipliers(rng, w, 32767, 2.0**20), b, leak)
+    readout = tied(embedding, b) if embedding else Readout(w, multipliers(rng, w, 32767, 2.0**20), b, leak=29491)
     metadata = {"config": {"hidden": hidden}, "labels": [f"class {i}" for i in range(outputs)]}
     return Program(kind, embedding, layers, readout, metadata)
 

@@ -19,8 +19,9 @@ from models import checkpoint
 from models.chip import cores, emulated, firmware, integer, parity, placement
 from models.chip.compress import compress
 from models.chip.cores import TIMER_VECTOR, ChipFault
+from models.chip.cycles import SEND, TURN
 from models.chip.emulator import EmulatedChip
-from models.chip.layout import CODE_BYTES, Counter, Region, Role
+from models.chip.layout import CODE_BYTES, TOKEN_PHASE, Counter, Region, Role
 from models.chip.plan import Plan
 from models.chip.program import MAX_EVENT, Program
 from tests.models.chip import programs
@@ -118,6 +119,22 @@ def test_a_window_played_by_the_source_is_the_single_steps(seed: int, hidden: li
     np.testing.assert_array_equal(np.concatenate(got, 1), np.array(wanted, np.int64))
 
 
+def test_a_token_is_answered_with_its_row_by_the_pe_that_holds_it() -> None:
+    program = programs.program(4, "language", [16, 40], outputs=300)
+    assert program.embedding is not None
+    chip = on_chip(placed(program, 8_000, period=1))
+    assert chip.plan.period == chip.plan.stages == 5  # the next token is not known before the answer
+    assert len(chip.of(Role.READOUT)) > 1 and {chip.element(index).role for index in chip.indices} == set(Role)
+    for token in (0, 151, 299):
+        chip.step(token)
+        np.testing.assert_array_equal(chip.x, program.embedding.rows[token].astype(np.int32) * int(program.embedding.scale[token]))
+        for index in chip.of(Role.READOUT):
+            sent = chip.chip.words(index, Region.COUNTERS)[Counter.SENT]
+            mine = chip.element(index).start <= token < chip.element(index).stop
+            assert sent == mine * np.count_nonzero(chip.x)
+        chip.reset()
+
+
 def test_candidates_are_the_best_of_every_pe() -> None:
     program = programs.program(4, "language", [16], outputs=300)
     chip = on_chip(placed(program, 8_000))
@@ -209,11 +226,16 @@ def test_no_turn_takes_longer_than_the_placement_says(kind: str, density: float)
             network.write_input([(np.arange(piece.stop) << 16 | 255).astype(np.uint32)])
         else:
             first, count = network.chip.words(index, Region.PROJECTIONS)[:2].tolist()
-            keys = first + np.arange(1 if piece.role == Role.EMBEDDING else count)
+            keys = first + np.arange(count)
             events = (keys << 16 | MAX_EVENT).astype(np.uint32)
             network.chip.words(index, Region.RECEIVED)[: 1 + events.size] = [events.size, *events]
         _, cycles = network.chip.interrupt(index, TIMER_VECTOR, piece.stage)
         shares[index, piece.role.name] = cycles / placement.worst_cycles(piece)
+        if len(network.element(index).turns) == 2:
+            token = network.chip.words(index, Region.PROJECTIONS)[6]
+            network.chip.words(index, Region.RECEIVED)[:2] = 1, token << 16 | 1
+            _, cycles = network.chip.interrupt(index, TIMER_VECTOR, TOKEN_PHASE)
+            shares[index, "TOKEN"] = cycles / (TURN + SEND * program.inputs)
     assert max(shares.values()) < 1, shares
     assert min(share for (_, role), share in shares.items() if role in ("SOURCE", "EGRU")) > 0.8, shares
 

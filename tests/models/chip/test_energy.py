@@ -14,7 +14,7 @@ def test_the_constants_follow_from_the_published_power() -> None:
 
 
 def test_energy_grows_with_operations_events_and_activity_and_never_hides_the_rest() -> None:
-    programs = [make.program(1, "gesture", [24, 16]), make.program(2, "language", [20, 12], outputs=30, inputs=16)]
+    programs = [make.program(1, "gesture", [24, 16]), make.program(2, "language", [20, 12], outputs=30)]
     plan = placement.place(programs, firmware.image())
     for index in range(2):
         costs = Costs(plan, index)
@@ -26,7 +26,7 @@ def test_energy_grows_with_operations_events_and_activity_and_never_hides_the_re
 
 
 def test_a_tokens_events_are_the_numbers_of_its_row() -> None:
-    program = make.program(2, "language", [20], outputs=30, inputs=16)
+    program = make.program(2, "language", [20], outputs=30)
     assert program.embedding is not None
     assert energy.token_events(program) == pytest.approx(np.mean([np.count_nonzero(row) for row in program.embedding.rows]))
 

@@ -13,6 +13,7 @@ import models.chip.firmware
 from models.chip import cycles, layout
 from models.chip.firmware import tables
 from models.chip.layout import Counter, Region, Role
+from models.chip.program import SCALE_BITS
 
 FOLDER = Path(models.chip.firmware.__file__).parent
 HEADER = re.sub(r"/\*.*?\*/", "", (FOLDER / "layout.h").read_text(), flags=re.DOTALL)
@@ -37,7 +38,7 @@ def enumerators(name: str) -> list[str]:
 
 def test_host_and_firmware_name_the_same_addresses() -> None:
     numbers = {name: int(value, 0) for name, value in re.findall(r"#define (\w+) (0x\w+|\d+)\n", HEADER)}
-    assert len(numbers) == 5
+    assert len(numbers) == 6
     for name, value in numbers.items():
         assert getattr(layout, name) == value, name
 
@@ -50,6 +51,7 @@ def test_host_and_firmware_count_regions_roles_and_counters_alike() -> None:
 
 
 def test_the_tables_are_those_of_the_arithmetic() -> None:
+    assert f"#define SCALE_BITS {SCALE_BITS}\n" in (FOLDER / "arithmetic.h").read_text()
     assert (FOLDER / "tables.c").read_text() == tables.source()
 
 

@@ -129,8 +129,8 @@ def changed(program: Program, part: str, **changes: Any) -> Program:
         ("program", {"layers": ()}, "at least one layer"),
         ("layer", {"theta": np.full(4, 2**23 + 1, np.int32)}, "theta holds"),
         ("layer", {"theta": np.full(4, -1, np.int32)}, "theta holds"),
-        ("layer", {"wx": np.zeros((60, 12), np.int16)}, r"wx is int16\[60, 12\], not int8\[60, 12\]"),
-        ("layer", {"wx": np.zeros((60, 13), np.int8)}, r"wx is int8\[60, 13\]"),
+        ("layer", {"wx": np.zeros((3, 12), np.int16)}, r"wx is int16\[3, 12\], not int8\[3, 12\]"),
+        ("layer", {"wx": np.zeros((3, 13), np.int8)}, r"wx is int8\[3, 13\]"),
         ("layer", {"wx": np.zeros((), np.int8)}, "matrix of inputs"),
         ("layer", {"wh": np.full((4, 12), -128, np.int8)}, "wh holds -128"),
         ("layer", {"mx": np.full(12, -1, np.int32)}, "mx holds -1"),
@@ -148,6 +148,12 @@ def changed(program: Program, part: str, **changes: Any) -> Program:
 def test_what_is_no_program_is_refused_with_the_reason(part: str, changes: dict[str, Any], sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         changed(programs.program(1, "language", [4, 3]), part, **changes)
+
+
+@pytest.mark.parametrize("changes", [{"w": np.zeros((3, 5), np.int8)}, {"m": np.ones(5, np.int32)}, {"leak": 1}])
+def test_a_language_program_whose_read_out_is_not_its_embedding_is_none(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="the read-out of a language program is its embedding, and this one is another"):
+        changed(programs.program(1, "language", [4, 3]), "readout", **changes)
 
 
 def wide_layer(sources: int, multiplier: int, bias: int = 0) -> Layer:

@@ -27,8 +27,6 @@ PLAIN: dict[str, Any] = {"layers__0__wx__where": None, "layers__0__wx__kept": No
 def program(kind: str, seed: int = 1, density: float = 1.0) -> Program:
     made = programs.program(seed, kind, [9, 4], inputs=60 if kind == "gesture" else 4, density=density)
     made.metadata.update(config=GESTURE if kind == "gesture" else LANGUAGE, kind=kind, version=storage.VERSION)
-    if made.embedding is not None:
-        object.__setattr__(made, "readout", storage.tied(made.embedding, made.readout.b))
     return made
 
 

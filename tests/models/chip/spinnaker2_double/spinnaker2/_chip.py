@@ -55,6 +55,6 @@ def _routes(config: Any, element: ElementPlan, indices: dict[Any, int]) -> list[
     places = [(word & 0xFF, word >> 8 & 0xFF, pe) for word in targets[:count] for pe in range(4) if word >> 16 & 8 >> pe]
     heard = tuple(indices[place] for place in places)
     units = element.stop - element.start
-    if element.role == Role.EMBEDDING:
-        units = config._sends[element[Region.PARAMETERS].address][3]  # its events are the numbers of a row, not its tokens
+    if element.role == Role.READOUT:
+        units = config._sends[element[Region.PARAMETERS].address][3]  # its events are the numbers of a token's row, not its tokens
     return [Route(key + unit << 16, 0xFFFF0000, heard) for unit in range(units)] if count else []
