@@ -250,3 +250,12 @@ def test_a_tokenizer_of_another_size_is_refused(tmp_path: Path) -> None:
     Tokenizer.train(["a few words"], 300).save(tmp_path / "small.json")
     with pytest.raises(UserError, match="tokens"):
         Models(language=weights(tmp_path, "small.json")).tokenizer()
+
+
+def test_wikitext_is_read_by_the_weights_that_were_trained_on_it_and_fit_the_chip(shared_data: Path) -> None:
+    ended = egret("evaluate", "language", "--data", shared_data / "text" / "wikitext-2", "--tokens", "600", "--json")
+    assert ended.returncode == 0, ended.stderr
+    (said,) = lines(ended)
+    assert said["model"]["name"] == "wikitext.safetensors"
+    assert 0 < said["pes"] <= 148
+    assert said["perplexity"] < 200  # of a vocabulary of 8,192; the first lines of an article are the hardest
