@@ -17,6 +17,8 @@ two in size, so one router entry (key, mask) leads from a population to all its 
 import math
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -81,59 +83,76 @@ def place(programs: list[Program], image: bytes, tick_us: float | None = None, p
     return Plan(image, tick_us, SLOW_CLOCK_HZ, networks, elements, routes)
 
 
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """Units of a stage that are to be shared out."""
+
+    name: str
+    units: int
+    least_bytes: int
+    """That they have at least, all together."""
+    largest: Callable[[int], int]
+    """Bytes of the largest slice, if there are so many."""
+    cut: Callable[[int], list[Slice]]
+    """Into so many slices."""
+
+
 def _slices(program: Program) -> list[Slice]:
     """All of a network, stage by stage, each in the fewest slices that fit."""
+    found = [slices.source_slice(program, WINDOW_STEPS[program.kind])]
+    return found + [piece for stage in _stages(program) for piece in stage.cut(_fewest(stage))]
+
+
+def _pes(program: Program) -> int:
+    """How many slices that are."""
+    return 1 + sum(map(_fewest, _stages(program)))
+
+
+def _stages(program: Program) -> list[_Stage]:
+    """The layers and the read-out."""
     record = WINDOW_STEPS[program.kind]
-    found = [slices.source_slice(program, record)]
+    found = []
     stage, below = 1, "input"
     if program.embedding is not None:
         stage, below = TOKEN_PHASE + 1, "embedding"
     for index, layer in enumerate(program.layers):
-
-        def cut(parts: int, index: int = index, stage: int = stage, below: str = below) -> list[Slice]:
-            return slices.egru_slices(program, index, parts, stage, below, record)
-
         name = f"layer {index}"
-        found += _fewest(layer.theta.size, _least_bytes(layer.wx) + _least_bytes(layer.wh), name, cut)
+        cut = partial(slices.egru_slices, program, index, stage=stage, below=below, record=record)
+        least = _least_bytes(layer.wx) + _least_bytes(layer.wh)
+        found.append(_Stage(name, layer.theta.size, least, slices.largest_egru_slice(layer, record), cut))
         stage, below = stage + 1, name
     best = BEST if program.kind == "language" else 0
+    last = partial(slices.readout_slices, program, stage=stage, below=below, record=record, best=best)
     readout = program.readout
-    return found + _fewest(
-        readout.b.size,
-        _least_bytes(readout.w),
-        "the read-out",
-        lambda parts: slices.readout_slices(program, parts, stage, below, record, best),
-    )
+    sizes = (readout.b.size, _least_bytes(readout.w))
+    return [*found, _Stage("the read-out", *sizes, lambda parts: max(piece.bytes() for piece in last(parts)), last)]
 
 
 def _least_bytes(matrix: Int8s) -> int:
     return min(matrix.size, 2 * int(np.count_nonzero(matrix)))
 
 
-def _fewest(units: int, least_bytes: int, name: str, cut: Callable[[int], list[Slice]]) -> list[Slice]:
-    """What `cut` makes of the stage `name` of `units` in the fewest parts that each fit a PE; together they have at least `least_bytes`.
+def _fewest(stage: _Stage) -> int:
+    """The fewest slices of `stage` that each fit a PE. UserError where a single unit does not.
 
     Where they are more than the chip has PEs, the count may be too small: it only serves to say so.
     """
-    room = REGION_BYTES - ROUTING_BYTES
-    parts = min(max(1, least_bytes // room), units)
+    units, room = stage.units, REGION_BYTES - ROUTING_BYTES
+    parts = min(max(1, stage.least_bytes // room), units)
     too_few = parts - 1
-    found = cut(parts)
-    while (largest := max(piece.bytes() for piece in found)) > room and not USABLE_PES < parts < units:
+    while (largest := stage.largest(parts)) > room and not USABLE_PES < parts < units:
         if parts == units:
             raise UserError(
-                f"The network does not fit the chip: one unit of {name} needs {largest:,} bytes, and a PE has {room:,} for data."
+                f"The network does not fit the chip: one unit of {stage.name} needs {largest:,} bytes, and a PE has {room:,} for data."
             )
         too_few, parts = parts, min(max(parts + 1, parts * largest // room), units)
-        found = cut(parts)
     while parts - too_few > 1:  # a slice too wide for sparse rows is far larger than its share, so the last stride may have been too long
         middle = (too_few + parts) // 2
-        fewer = cut(middle)
-        if max(piece.bytes() for piece in fewer) <= room:
-            found, parts = fewer, middle
+        if stage.largest(middle) <= room:
+            parts = middle
         else:
             too_few = middle
-    return found
+    return parts
 
 
 def _too_large(programs: list[Program], cut: list[list[Slice]]) -> str:
@@ -155,7 +174,7 @@ def _fitting_density(program: Program, pes: int) -> float:
     fits, high = 0, 100
     while high - fits > 1:
         middle = (fits + high) // 2
-        if len(_slices(thinned(program, middle / 100))) <= pes:
+        if _pes(thinned(program, middle / 100)) <= pes:
             fits = middle
         else:
             high = middle

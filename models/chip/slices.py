@@ -7,8 +7,10 @@ The fullest slice of a layer decides how many PEs it takes, and the busiest how 
 and not by their number: pruning leaves some units many times the weights of others.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,10 +50,9 @@ def pack(matrix: Int8s) -> Packed:
     """The smaller of the two layouts. ValueError where a sparse row cannot reach its targets, which takes more than 256 of them."""
     sources, targets = matrix.shape
     lengths = np.count_nonzero(matrix, 1)
-    starts = np.concatenate([[0], np.cumsum(-(-lengths // 2))])
-    sparse_bytes = 4 * int(starts[-1]) + 2 * (sources + 1)
-    if targets > MAX_COLUMNS or starts[-1] > 0xFFFF or sparse_bytes >= sources * _padded(targets):
+    if not _sparse_words(lengths, targets):
         return pack_dense(matrix)
+    starts = np.concatenate([[0], np.cumsum(-(-lengths // 2))])
     source, column = np.nonzero(matrix)
     rank = np.arange(source.size) - np.concatenate([[0], np.cumsum(lengths)])[source]
     synapses = np.zeros(2 * int(starts[-1]), np.uint16)
@@ -66,6 +67,14 @@ def pack_dense(matrix: Int8s) -> Packed:
     dense = np.zeros((sources, padded), np.int8)
     dense[:, :targets] = matrix
     return Packed(sources, padded, dense.view(np.uint32).ravel(), np.zeros(0, np.uint32), sources * padded)
+
+
+def _sparse_words(lengths: npt.NDArray[np.integer[Any]], targets: int) -> int:
+    """Words of sparse rows with `lengths` [K] synapses, starts included; 0 where dense rows take less, or no sparse ones are possible."""
+    words = int((-(-lengths // 2)).sum())
+    if targets > MAX_COLUMNS or words > 0xFFFF or 4 * words + 2 * (lengths.size + 1) >= lengths.size * _padded(targets):
+        return 0
+    return words + lengths.size // 2 + 1
 
 
 def _padded(columns: int) -> int:
@@ -112,14 +121,49 @@ def egru_slices(program: Program, index: int, parts: int, stage: int, below: str
     name = f"layer {index}"
     slices = []
     for start, stop in _balanced(_unit_bytes(layer), parts, MAX_COLUMNS // GATES):
-        part, n = layer.part(start, stop), stop - start
+        part = layer.part(start, stop)
         piece = Slice(Role.EGRU, stage, start, stop, [(below, pack(part.wx)), (name, pack(part.wh))], name)
         constants = np.concatenate([part.mx, part.mh, part.b, part.d, part.theta])
-        state = n + -(-layer.theta.size // 2)
-        words = {Region.UNITS: constants.view(np.uint32), Region.STATE: np.zeros(state, np.uint32)}
-        _fill(piece, record, words, {Region.SIGNALS: WORDS_OF_SIGNALS * n})
+        _fill_egru(piece, record, constants.view(np.uint32), layer.theta.size)
         slices.append(piece)
     return slices
+
+
+def _fill_egru(piece: Slice, record: int, constants: Words, units: int) -> None:
+    """Give `piece`, of a layer of `units`, its regions."""
+    n = piece.stop - piece.start
+    words = {Region.UNITS: constants, Region.STATE: np.zeros(n + -(-units // 2), np.uint32)}
+    _fill(piece, record, words, {Region.SIGNALS: WORDS_OF_SIGNALS * n})
+
+
+def largest_egru_slice(layer: Layer, record: int) -> Callable[[int], int]:
+    """A function of the number of slices: bytes of the largest that `egru_slices` would make of `layer`, without packing any."""
+    units, sizes = layer.theta.size, _unit_bytes(layer)
+    reached = [_synapses_up_to(matrix) for matrix in (layer.wx, layer.wh)]
+
+    def size(start: int, stop: int) -> int:
+        n = stop - start
+        packed = [_blank(until[stop] - until[start], GATES * n) for until in reached]
+        piece = Slice(Role.EGRU, 0, start, stop, [("", rows) for rows in packed])
+        _fill_egru(piece, record, np.zeros(WORDS_OF_CONSTANTS * n, np.uint32), units)
+        return piece.bytes()
+
+    return lambda parts: max(size(*span) for span in _balanced(sizes, parts, MAX_COLUMNS // GATES))
+
+
+def _synapses_up_to(matrix: Int8s) -> Int64s:
+    """[H + 1, K] synapses of every source to the units before one."""
+    sources = len(matrix)
+    each = np.count_nonzero(matrix.reshape(sources, GATES, -1), 1)
+    return np.concatenate([np.zeros((1, sources), np.int64), each.T.cumsum(0)])
+
+
+def _blank(lengths: Int64s, targets: int) -> Packed:
+    """As large as `pack` makes rows of `lengths` [K] synapses."""
+    words, columns = _sparse_words(lengths, targets), _padded(targets)
+    if words:
+        return Packed(lengths.size, 0, np.zeros(words - 1, np.uint32), np.zeros(1, np.uint32), 0)
+    return Packed(lengths.size, columns, np.zeros(lengths.size * columns // 4, np.uint32), np.zeros(0, np.uint32), 0)
 
 
 def readout_slices(program: Program, parts: int, stage: int, below: str, record: int, best: int) -> list[Slice]:

@@ -193,6 +193,15 @@ def test_units_are_shared_out_whole_in_order_and_about_evenly(seed: int, units: 
         assert max(sizes[start:stop].sum() for start, stop in spans) <= sizes.sum() / parts + 2 * sizes.max()
 
 
+@settings(max_examples=20)
+@given(seeds, st.integers(1, 200), st.integers(1, 20), st.sampled_from([0.0, 0.05, 0.3, 0.5, 0.8]))
+def test_the_size_of_the_largest_slice_is_known_before_it_is_cut(seed: int, units: int, parts: int, density: float) -> None:
+    program = programs.program(seed, "gesture", [units], inputs=70, density=density)
+    parts = min(parts, units)
+    pieces = slices.egru_slices(program, 0, parts, 1, "input", 64)
+    assert slices.largest_egru_slice(program.layers[0], 64)(parts) == max(piece.bytes() for piece in pieces)
+
+
 @given(st.integers(1, 300), st.integers(1, 90))
 def test_equal_units_are_shared_out_equally(units: int, parts: int) -> None:
     parts = min(parts, units)
