@@ -94,6 +94,7 @@ def forward(
     after: Tensor,
 ) -> None:
     """`elementwise.forward` on tensors; a, q and y are of any one type, the others float32, all contiguous."""
+    _check(a, q, b, d, theta, before, gates, reset, c, y, after)
     total = before.numel()
     _forward[_programs(total)](a, q, b, d, theta, before, gates, reset, c, y, after, theta.numel(), total, BLOCK)
 
@@ -113,9 +114,16 @@ def backward(
 
     `saved` is (gates, reset, before, c, theta); the sums over rows are the caller's.
     """
+    _check(*saved, grad_rate, grad_y, from_above, grad_h, da, dq, of_theta)
     total = grad_h.numel()
     units = grad_rate.numel()
     _backward[_programs(total)](*saved, *surrogate, grad_rate, grad_y, from_above, grad_h, da, dq, of_theta, units, total, BLOCK)
+
+
+def _check(*tensors: Tensor) -> None:
+    """ValueError where the kernels, which know but the shape, would read something else than what is meant."""
+    if not all(tensor.is_contiguous() for tensor in tensors):
+        raise ValueError("the kernels read and write contiguous tensors alone")
 
 
 def _programs(total: int) -> tuple[int]:

@@ -253,7 +253,7 @@ class Sequence(torch.autograd.Function):
         da, dq = (torch.empty_like(gates, dtype=outputs.dtype) for _ in range(2))
         sums = theta.new_zeros(5, units)  # of the gradients of theta, of b_z, b_r, b_g, and of d_g
         each = (grad_rate / (steps * batch)).contiguous()
-        gh, gy, grad_y = grad_h.clone(), torch.zeros_like(outputs[0]), grad_y.contiguous()
+        gh, gy, grad_y = grad_h.contiguous().clone(), torch.zeros_like(outputs[0]), grad_y.contiguous()
         run = _BACK[ctx.kind]
         of_theta = torch.empty_like(membranes) if ctx.kind == _GPU else None  # summed in the end, as everything there
         laid_out = ctx.product.laid_out_back(weights, batch)

@@ -30,8 +30,8 @@ from pipeline.errors import UserError
 VERSION = 2
 MAX_BYTES = 256 << 20
 """Larger files are refused unread: the chip itself has 19 MB."""
-MOST_WEIGHTS = 1 << 28
-"""Of a pruned matrix, zeros counted: more are refused unread."""
+MOST_WEIGHTS = 8 * (19 << 20)
+"""Of all pruned matrices, zeros counted: with a bit for each the chip would be full. More are refused unread."""
 _LAYER = ("wx", "wh", "mx", "mh", "b", "d", "theta")
 _MATRICES = ("wx", "wh")
 _FORMATS = {"U8": np.uint8, "I8": np.int8, "I16": np.int16, "I32": np.int32}
@@ -116,13 +116,13 @@ def _matrix(name: str, shape: tuple[int, int], take: Callable[[str], npt.NDArray
     """What `_stored` took apart, of this `shape`. ValueError where it is not."""
     where, kept = take(f"{name}.where"), take(f"{name}.kept")
     size = math.prod(shape)
-    if size > MOST_WEIGHTS or where.shape != (-(-size // 8),) or where.dtype != np.uint8:
+    if where.shape != (-(-size // 8),) or where.dtype != np.uint8:
         raise ValueError(f"{name}.where does not say of each of {size:,} weights whether it is there")
-    places = np.flatnonzero(np.unpackbits(where)[:size])
-    if kept.shape != places.shape or kept.dtype != np.int8:
-        raise ValueError(f"{name}.kept does not hold the {places.size:,} weights that are there")
+    there = np.unpackbits(where, count=size).view(np.bool_)
+    if kept.shape != (np.count_nonzero(there),) or kept.dtype != np.int8:
+        raise ValueError(f"{name}.kept does not hold the {np.count_nonzero(there):,} weights that are there")
     matrix = np.zeros(size, np.int8)
-    matrix[places] = kept
+    matrix[there] = kept
     return matrix.reshape(shape)
 
 
@@ -138,6 +138,8 @@ def _program(tensors: dict[str, npt.NDArray[Any]], about: dict[str, Any], kind: 
     layers: list[Layer] = []
     config = about["config"]
     sizes = [config["embedding"] if kind == "language" else config["inputs"], *config["hidden"]]
+    if (weights := sum(3 * units * (into + units) for into, units in pairwise(sizes))) > MOST_WEIGHTS:
+        raise ValueError(f"its layers have {weights:,} weights, those that are gone counted: more than the chip has bits")
     for index, (into, units) in enumerate(pairwise(sizes)):
         parts = {}
         for name in (f"layers.{index}.{part}" for part in _LAYER):

@@ -65,7 +65,9 @@ def train(
     with runs.World(device) as world:
         learnt, kept_back = _simulated(world, clip_folder, clips, held_out) if recordings is None else _recorded(recordings)
         folder = runs.Folder(run, recipe.settings(seed, world.size), resume, writes=world.first)
-        trainer = Trainer(recipe, seed, world, learnt, len(GESTURES), _started(start, recipe, seed), _workers(world))
+        trainer = Trainer(
+            recipe, seed, world, learnt, len(GESTURES), None if start is None else _started(start, recipe, seed), _workers(world)
+        )
         pace = runs.Pace(steps, hours)
 
         def advance() -> Figures:
@@ -80,18 +82,18 @@ def train(
 
         if not drive(trainer, world, folder, pace, advance, report, name="gesture", save_every=save_every, progress=progress):
             return {}
+        trainer.close()
         return _export(trainer, Answers(trainer.averaged(), kept_back), output, recordings)
 
 
 def _workers(world: runs.World) -> int:
     """Processes that draw batches for a graphics processor; a processor that trains has no core to spare for them."""
-    return 0 if world.device.type == "cpu" else max(1, (os.cpu_count() or 1) - 2)
+    cores = len(os.sched_getaffinity(0)) // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return 0 if world.device.type == "cpu" else max(1, cores - 2)
 
 
-def _started(path: Path | None, recipe: Recipe, seed: int) -> gesture.GestureNetwork | None:
+def _started(path: Path, recipe: Recipe, seed: int) -> gesture.GestureNetwork:
     """The network at `path`, with as many channels as the recipe wants. UserError if it has another shape or more of them."""
-    if path is None:
-        return None
     network, _ = gesture.load(path)
     if network.geometry and recipe.geometry and network.geometry.channels < recipe.geometry.channels:
         network = widened(network, recipe.geometry.channels, torch.Generator().manual_seed(seed))
@@ -164,6 +166,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plot:
         plot.curves(arguments.run, arguments.plot)
         return 0
+    runs.check(arguments)
     figures = train(
         arguments.out,
         arguments.run,
@@ -178,7 +181,7 @@ def run(arguments: argparse.Namespace) -> int:
         hours=arguments.hours,
         resume=arguments.resume,
         threads=arguments.threads,
-        save_every=max(1, arguments.save_every),
+        save_every=arguments.save_every,
         device=arguments.device,
     )
     if figures:

@@ -61,7 +61,7 @@ def train(
     torch.set_num_threads(threads)
     with runs.World(device) as world:
         folder = runs.Folder(run, recipe.settings(kind, seed, world.size), resume, writes=world.first)
-        network = None if start is None or resume else _started(start, recipe, run)
+        network = None if start is None else _started(start, recipe, run, writes=world.first)
         reader = Reader(recipe, seed, world, _material(world, data, run / "tokenizer.json", recipe.vocabulary), network)
         pace = runs.Pace(steps, hours)
 
@@ -80,14 +80,19 @@ def train(
         return _finish(reader, output)
 
 
-def _started(path: Path, recipe: Recipe, run: Path) -> language.LanguageModel:
-    """The model at `path`, whose tokenizer becomes that of the `run`. UserError if it has another shape than the recipe's."""
-    model, tokenizer = language.load(path), path.with_suffix(".tokenizer.json")
-    if not tokenizer.exists():
-        raise UserError(f"There is no {tokenizer.name} beside {path}; take weights and tokenizer as `egret train language` wrote them.")
-    Tokenizer.load(tokenizer).save(run / "tokenizer.json")
+def _started(path: Path, recipe: Recipe, run: Path, *, writes: bool) -> language.LanguageModel:
+    """The model at `path`, whose tokenizer becomes that of the `run`; one process `writes`.
+
+    UserError if it has another shape than the recipe's, or no tokenizer of its own beside it.
+    """
+    model, place = language.load(path), path.with_suffix(".tokenizer.json")
     if (len(model.embedding), tuple(model.hidden)) != (recipe.vocabulary, recipe.hidden):
         raise UserError(f"{path} holds a model of another shape than the one to train; name its --hidden and --vocabulary.", USAGE)
+    tokenizer = Tokenizer.load(place) if place.exists() else None
+    if tokenizer is None or len(tokenizer) != recipe.vocabulary:
+        raise UserError(f"There is no {place.name} of {path} beside it; take weights and tokenizer as `egret train language` wrote them.")
+    if writes:
+        tokenizer.save(run / "tokenizer.json")
     return model
 
 
@@ -154,7 +159,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--vocabulary", type=int, metavar="N", help="ids of the byte-pair vocabulary, at most 8192")
     parser.add_argument("--streams", type=int, metavar="N", help="parallel parts of the text a process")
     parser.add_argument("--rate", dest="peak_rate", type=float, help="peak learning rate")
-    parser.add_argument("--density", type=float, help="share of the layers' weights that is kept at the end (default: 1; WikiText-2: 0.1)")
+    parser.add_argument(
+        "--density",
+        type=float,
+        help="share of the layers' weights that is kept at the end (default: 1; WikiText-2: 0.12); below 1, zeros of --initial stay",
+    )
     parser.add_argument(
         "--dropout", type=float, default=1.0, metavar="F", help="factor on the recipe's dropout and dropconnect (default: 1)"
     )
@@ -176,6 +185,7 @@ def _recipe(kind: str, arguments: argparse.Namespace) -> Recipe:
 
 def run(arguments: argparse.Namespace) -> int:
     """`egret train language`: returns the exit code."""
+    runs.check(arguments)
     kind = corpus.kind_of(arguments.data)
     name, _, steps = DEFAULTS[kind]
     folder = arguments.run or Path("runs") / name
@@ -190,11 +200,11 @@ def run(arguments: argparse.Namespace) -> int:
         start=arguments.start,
         recipe=_recipe(kind, arguments),
         seed=arguments.seed,
-        steps=arguments.steps or steps,
+        steps=steps if arguments.steps is None else arguments.steps,
         hours=arguments.hours,
         resume=arguments.resume,
         threads=arguments.threads,
-        save_every=max(1, arguments.save_every),
+        save_every=arguments.save_every,
         device=arguments.device,
     )
     if figures:

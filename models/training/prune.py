@@ -32,7 +32,7 @@ def kept(matrices: Mapping[str, Tensor], density: float) -> dict[str, Tensor]:
     """Where the share `density` of the largest weights of all `matrices` is, each measured by its matrix's root mean square."""
     ranks = {name: matrix.detach().abs() / _rms(matrix) for name, matrix in matrices.items()}
     every = torch.cat([rank.flatten() for rank in ranks.values()])
-    gone = every.numel() - round(every.numel() * density)
+    gone = every.numel() - max(1, round(every.numel() * density))
     if gone == 0:
         return {name: matrix != 0 for name, matrix in matrices.items()}
     # A processor selects faster than it sorts, a graphics processor the other way round.

@@ -1,7 +1,7 @@
 """What the readers of a text have in common, whatever the network: its optimiser, its average, and its place in the text.
 
-All randomness of a step follows from (seed, step, process), and `state` holds everything else, so that a run that is resumed takes exactly
-the steps of one that was never stopped.
+All randomness of a step follows from (seed, step, process), and `state` holds everything else, so that a run that is resumed takes the
+steps of one that was never stopped: exactly on a processor, up to rounding on a graphics processor.
 """
 
 from abc import ABC, abstractmethod

@@ -2,7 +2,8 @@
 
 A run lives in a folder of its own (by default under ``runs/``, which git ignores) and may be ended at any moment, `kill -9` included: the
 state is written beside its place, flushed, and renamed, so the newest complete one is always there. All randomness of step n follows from
-(seed, n), nothing from what happened before, so a resumed run takes exactly the steps that an uninterrupted one would have taken.
+(seed, n), nothing from what happened before, so on a processor a resumed run takes exactly the steps that an uninterrupted one would have
+taken; on a graphics processor, whose sums have no fixed order, up to rounding.
 
 Started by torch's own launcher (``torchrun -m models.training.gesture``) the same training runs in several processes, on one machine or on
 many: each draws its own part of the batch, gradients are averaged, and the first of them decides when to stop and writes the files.
@@ -223,6 +224,16 @@ def add_arguments(parser: argparse.ArgumentParser, out: Path, folder: Path, step
     parser.add_argument("--threads", type=int, default=1, help="processor threads")
     parser.add_argument("--save-every", type=int, default=200, metavar="STEPS", help="steps between two states on disk (default: 200)")
     parser.add_argument("--device", default="cpu", help=f"where to train: {' or '.join(DEVICES)} (default: cpu)")
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """UserError where the options of a training name what cannot be."""
+    for name, least in (("steps", 1), ("save_every", 1), ("threads", 1), ("hours", 1e-9)):
+        value = getattr(arguments, name)
+        if value is not None and not value >= least:
+            raise UserError(f"--{name.replace('_', '-')} {value:g} is no length of a training; name more than zero.", USAGE)
+    if arguments.resume and getattr(arguments, "start", None) is not None:
+        raise UserError("A run that is resumed has its weights already: leave out --initial.", USAGE)
 
 
 def main(description: str, add: Callable[[argparse.ArgumentParser], None], run: Callable[[argparse.Namespace], int]) -> int:

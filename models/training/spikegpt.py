@@ -218,6 +218,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plot:
         plot.curves(arguments.run, arguments.plot)
         return 0
+    runs.check(arguments)
     chosen = {name: getattr(arguments, name) for name in ("width", "blocks", "vocabulary", "streams", "peak_rate", "dropout")}
     if min(chosen["width"], chosen["blocks"], chosen["streams"]) < 1 or not 0 <= chosen["dropout"] < 1:
         raise UserError("Channels, blocks and streams are at least 1, and dropout is from 0 to below 1.", USAGE)
@@ -233,7 +234,7 @@ def run(arguments: argparse.Namespace) -> int:
         hours=arguments.hours,
         resume=arguments.resume,
         threads=arguments.threads,
-        save_every=max(1, arguments.save_every),
+        save_every=arguments.save_every,
         device=arguments.device,
     )
     if figures:

@@ -114,9 +114,22 @@ class Trainer:
         if self.workers == 0:
             return self.draw(self.step)
         if self._batches is None:
-            self._batches = iter(DataLoader(_Draws(self), None, sampler=count(self.step), num_workers=self.workers, prefetch_factor=4))
+            self._batches = iter(
+                DataLoader(
+                    _Draws(self),
+                    None,
+                    sampler=count(self.step),
+                    num_workers=self.workers,
+                    prefetch_factor=4,
+                    multiprocessing_context="fork",
+                )
+            )
         drawn: tuple[Tensor, Tensor, Tensor, Tensor] = next(self._batches)
         return drawn
+
+    def close(self) -> None:
+        """End the processes that draw ahead."""
+        self._batches = None
 
     def _pass(self, counts: Tensor, labels: Tensor, onset: Tensor, keep: Tensor, *before: Tensor) -> list[Tensor]:
         """The gradients of a batch as `draw` makes it, from the state `before`; a lane's is taken up where `keep` is 1.

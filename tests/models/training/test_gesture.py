@@ -18,7 +18,8 @@ from models.local import Local
 from models.training import augment, clips, plot, prune
 from models.training.answers import PRECISION, Answers, calibrate
 from models.training.gesture import train
-from models.training.trainer import Recipe
+from models.training.run import World
+from models.training.trainer import Recipe, Trainer
 from models.training.widen import widened
 from pipeline.errors import UserError
 from pipeline.events import EVENT_DTYPE
@@ -192,6 +193,21 @@ def test_steps_equal_a_sequence_read_out_included() -> None:
             parts.append(logits)
     torch.testing.assert_close(torch.cat(parts), whole)
     torch.testing.assert_close(memory[1], end[1])
+
+
+def test_batches_drawn_ahead_are_those_of_their_steps(folder: Path) -> None:
+    learnt = clips.read(folder, "train", clips.SHARD)
+    with World() as world:
+        ahead, plain = (Trainer(RECIPE, 1, world, learnt, len(GESTURES), workers=workers) for workers in (1, 0))
+    for step in (0, 1, 2):
+        ahead.step = plain.step = step
+        for mine, other in zip(ahead._next(), plain._next(), strict=True):
+            assert torch.equal(mine, other)
+    ahead.restore(plain.state() | {"step": 7})
+    plain.step = 7
+    for mine, other in zip(ahead._next(), plain._next(), strict=True):
+        assert torch.equal(mine, other)
+    ahead.close()
 
 
 def test_a_few_steps_lower_the_loss_and_the_file_can_be_used(folder: Path, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import torch
 
+from app.cli import run_command
 from models import checkpoint, language, wikitext
 from models.chip.compress import compress
 from models.chip.integer import LanguageNetwork
@@ -126,9 +127,28 @@ def test_a_run_begins_with_weights_of_its_shape_and_their_vocabulary(articles: P
     other = replace(SMALL, hidden=(8, 8))
     with pytest.raises(UserError, match="another shape"):
         train(articles, tmp_path / "other.safetensors", tmp_path / "other", start=first, recipe=other, steps=1)
-    first.with_suffix(".tokenizer.json").unlink()
-    with pytest.raises(UserError, match=r"There is no first\.tokenizer\.json"):
-        train(articles, tmp_path / "other.safetensors", tmp_path / "again", start=first, recipe=SMALL, steps=1)
+    assert not (tmp_path / "other" / "tokenizer.json").exists()  # a run that was refused leaves no vocabulary to the next
+    for contents in (Tokenizer.train(["a b c"], 270), None):
+        first.with_suffix(".tokenizer.json").unlink()
+        if contents is not None:
+            contents.save(first.with_suffix(".tokenizer.json"))
+        with pytest.raises(UserError, match=r"There is no first\.tokenizer\.json"):
+            train(articles, tmp_path / "other.safetensors", tmp_path / "again", start=first, recipe=SMALL, steps=1)
+
+
+@pytest.mark.parametrize("kind", ["gesture", "language", "spikegpt"])
+@pytest.mark.parametrize("option", ["--steps=0", "--steps=-3", "--hours=0", "--hours=-1", "--save-every=-3", "--threads=0"])
+def test_a_length_that_is_none_is_refused_in_a_sentence(kind: str, option: str) -> None:
+    with pytest.raises(UserError, match=option.partition("=")[0]) as refused:
+        run_command(["train", kind, option])
+    assert refused.value.exit_code == USAGE
+
+
+@pytest.mark.parametrize("kind", ["gesture", "language"])
+def test_a_resumed_run_takes_no_other_weights(kind: str) -> None:
+    with pytest.raises(UserError, match="--initial") as refused:
+        run_command(["train", kind, "--resume", "--initial", "weights.safetensors"])
+    assert refused.value.exit_code == USAGE
 
 
 def test_articles_are_learnt_from_the_training_text_pruned_and_as_good_in_integers(

@@ -55,3 +55,9 @@ def test_what_is_gone_stays_gone_between_two_choices() -> None:
     pruner.hold(0.99)
     for parameter, mask in zip((p for p in stack.parameters() if p.ndim == 2), gone, strict=True):
         assert torch.equal(parameter == 0, mask)
+
+
+def test_a_density_below_one_weight_keeps_the_largest() -> None:
+    stack = Stack(3, [4])
+    matrices = {name: p for name, p in stack.named_parameters() if p.ndim == 2}
+    assert sum(int(mask.sum()) for mask in pruning.kept(matrices, 1e-9).values()) == 1
