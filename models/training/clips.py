@@ -4,11 +4,13 @@ A clip is `SECONDS` of a simulated person (`pipeline.simulator`) seen through th
 (`pipeline.frames`). Each is kept in two takes:
 
     plain     every event, default filters;
-    poor      events thinned to a rate drawn between 2,000/s and all of them, as in less light: pixels of a high threshold lose more of
-              them, the same pixels throughout. Noise added over the sensor, a part of it in pairs as a real sensor's, so that it
-              passes the filters; and for some the filters off or of another length.
+    poor      events thinned, aiming at a rate drawn between 2,000/s and the clip's own, as in less light: pixels of a high threshold
+              lose more of them, the same pixels throughout, and together somewhat more than was drawn (`poor`). Noise added over the
+              sensor, a part of it in pairs as a real sensor's, so that it passes the filters; and for some the filters off or of
+              another length.
 
-Real recordings of a person at a distance have 3,400 to 5,200 events/s, of which half is noise: 12 to 24 events a frame after the filters.
+Real recordings of a person at a distance have 3,400 to 5,000 events/s, of which about half is noise: 13 to 24 events a frame on average
+after the filters (`tests/pipeline/simulator/test_far.py`).
 Four fifths of the gestures of the `wide` preset make over 150, and thinning leaves the shape of a near person; so of four rounds of clips
 (`ROUNDS`) one is of far or faint people (`far`), and one of the narrow preset (`dvs128`).
 
@@ -53,7 +55,7 @@ SPLITS = {"train": 0, "held-out": 1 << 30}
 WIDTH = HEIGHT = 128
 LEAST_RATE = 2_000.0
 LEAST_OF_FAR = 0.5
-"""Share that is left at least of the events of far people, which are few anyway."""
+"""Least share drawn for the events of far people, which are few anyway; somewhat less may be left, see `poor`."""
 MOST_NOISE = 3_000.0
 """Events/s added evenly over the sensor at most: 0.18 a pixel. Their ON share differs from sensor to sensor (leak makes ON events)."""
 MOST_PAIRED = 0.5
@@ -83,7 +85,13 @@ class Clips:
 
 
 def poor(events: Events, rng: np.random.Generator, least: float = 0.0) -> Events:
-    """The events of a clip thinned, to the share `least` at least, and with noise added, in order of time."""
+    """The events of a clip thinned, and noise added, in order of time.
+
+    The share to keep is drawn between `least` and 1, uniformly in the logarithm, and no lower than leaves LEAST_RATE. Each pixel's part of
+    it is this share times the pixel's sensitivity over the mean sensitivity of the events. No pixel can keep more than all, and what lies
+    above 1 is not given to the others: less than was drawn is left the more unequal the pixels are and the nearer the share is to 1. Where
+    every pixel fires alike, a share of 0.5 may leave 0.43, and one of 1 may leave 0.61.
+    """
     rate = max(len(events) / SECONDS, LEAST_RATE)
     keep = float(np.exp(rng.uniform(np.log(max(LEAST_RATE / rate, least)), 0.0)))
     sensitivity = np.exp(rng.uniform(0.0, MOST_UNEQUAL) * rng.standard_normal((HEIGHT, WIDTH)))

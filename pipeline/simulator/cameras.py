@@ -13,7 +13,9 @@ recorded: Orchard et al., "Converting Static Image Datasets to Spiking Neuromorp
 - a pan: turned steadily or from one view to the next.
 
 How many pixels a degree is follows from the lens: a DVS128 is 5.1 mm wide, which lenses of 3.6 to 16 mm turn into 70 to 18 degrees. Where
-that would make edges move by more than about one pixel a step of the simulator, the movement is made smaller.
+that would make edges move by more than about a 128th of the view's shorter side in a step of the simulator, the movement is made smaller.
+That is a pixel of a 128-pixel view, and as much more of a finer one: two pixels of one of 260. A knock that comes before the last
+has rung down adds to it, which may be half as much again.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The simulator's public object: a person performing a gesture, as events."""
+"""The simulator's public object: a person, or something else that moves, as events."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from pipeline.simulator.things import THINGS, Things, draw_things
 KINDS = (*GESTURES, IDLE, THINGS)
 """All that can be simulated."""
 BLINKING = 0.12
-"""Probability that there is a light which comes and goes by itself where there is no person."""
+"""Probability that there is a light which comes and goes by itself in a scene of things."""
 BLOCK_STEPS = 100
 """Movement and noise are planned in blocks of so many steps (200 ms), aligned to the clip's start, however the steps are then taken."""
 BLOCK_US = BLOCK_STEPS * STEP_US
@@ -33,8 +33,9 @@ PADDING = slice(13, 16)
 class Simulator:
     """A simulated person, or things, in front of a simulated sensor.
 
-    `gesture`: one of `GESTURES`, `IDLE` (a person who makes none) or `THINGS` (no person). The same gesture, seed, preset and size give the
-    same events, however the time is cut into calls. Time starts at 0.
+    `gesture`: one of `GESTURES`, `IDLE` (a person who makes none) or `THINGS` (nobody who could perform: things, an arm that reaches in,
+    people who pass, or nothing). The same gesture, seed, preset and size give the same events, however the time is cut into calls. Time
+    starts at 0.
 
     Raises `UserError` (usage) for an unknown gesture or preset, a negative seed or a sensor size that is not from 1 to 2048.
     """

@@ -9,14 +9,15 @@ Three presets exist because three questions are asked of the simulator:
 - ``wide`` is for training. It covers what a user's room, camera and habits may be: from a whole person to a hand that fills much of the
   view, limbs brighter or darker than what is behind them, contrast down to where the noise is as strong as the signal, part of the
   person outside the view, other tempi and amplitudes.
-- ``far`` is ``wide`` where little is left of the signal: people so far away that a hand is 3 to 14 pixels wide, and of a contrast near
-  the threshold of the pixels, so that an edge makes events only in the more sensitive ones, and always in the same. Noise reaches from
-  next to none to beyond that in such recordings of a real DVS128 (0.11 to 0.19 events/s a pixel; what passes the default filters is 5 to
-  9 events in 25 ms, four of five ON). In about one gesture of twenty the hand makes no event that passes the filters.
+- ``far`` is ``wide`` where less is left of the signal: people so far away that more than nine of ten hands are 3 to 14 pixels wide, and
+  of a contrast down to the thresholds of the pixels, where an edge makes events only in the more sensitive ones, and always in the same.
+  Noise reaches from less than half to more than twice that of real recordings of a far wave (half of the view there has less than 0.13 to
+  0.16 events/s a pixel). It is from a twentieth to nearly all of a gesture's events, and now and then the gesture adds less than one event
+  to the median frame that passes the default filters.
 
-How far is far: a view of 40 to 60 degrees (lenses of 7 to 4.4 mm before the 5.1 mm of a DVS128) shows a person at 3 to 5 m with 59 to 22
-pixels a metre; below 40 a forearm is hardly two cells of the network's 32x32 long. Thinning the events of a near person is not the same: a
-small or faint one has few edges, not few events on many.
+`tests/pipeline/simulator/test_far.py` measures the figures of ``far``. How far that is: a view of 40 to 60 degrees (lenses of 7 to 4.4 mm
+before the 5.1 mm of a DVS128) shows a person at 3 to 5 m with 59 to 22 pixels a metre; below 40 a forearm is hardly two cells of the
+network's 32x32 long. Thinning the events of a near person is not the same: a small or faint one has few edges, not few events on many.
 """
 
 from dataclasses import replace

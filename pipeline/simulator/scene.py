@@ -74,7 +74,8 @@ def draw_lights(draw: Draw, ranges: SceneRanges, width: int, height: int) -> Lig
 def draw_blinking(draw: Draw, width: int, height: int) -> Lights:
     """Draw a light that comes and goes by itself: an indicator, a failing tube, a screen with a film; or the daylight or dimmer of a room.
 
-    Indicators blink at 0.5 to 5 Hz, films change at up to 25 Hz, tubes in between; contrast up to a factor of 2.7 either way.
+    Indicators blink at 0.5 to 5 Hz, films change at up to 25 Hz, tubes in between; contrast up to a factor of 2.7 either way. A light may
+    begin left of the view or above it, and where it is small all of it lies outside: in about one scene of a hundred nothing blinks.
     """
     frequency, start, hardness = draw.log_between((0.3, 25.0)), draw.angle(), draw.choice((0.0, draw.log_between((0.5, 8.0))))
     mains = draw.log_between((0.03, 0.3)) if draw.chance(0.25) else 0.0

@@ -1,4 +1,4 @@
-"""Things that are no person: boxes, rods, balls, a pendulum, a mouse on a table, a fan, leaves, a curtain, or nothing.
+"""Scenes in which nobody performs: boxes, rods, balls, a pendulum, a mouse, a fan, leaves, a curtain, arms, people who pass, or nothing.
 
 They are what a camera sees that was left on: a colleague carries a box past, someone waves a rod whose hand is hardly seen, a door opens.
 Sizes and speeds are physical (metres, m/s, gravity); how large that is in the picture follows from the drawn scale, like that of people.
@@ -17,7 +17,7 @@ from pipeline.simulator.passing import passers, reaching
 from pipeline.simulator.still import objects, room, trembling
 
 THINGS = "things"
-"""The name of a scene without a person."""
+"""The name of a scene without a performer: things, perhaps with an arm that moves them, people who only pass, or nothing."""
 
 GRAVITY = 9.81
 

@@ -123,6 +123,20 @@ def test_noise_has_the_rate_and_the_hot_pixels_drawn() -> None:
     assert np.mean(marks > 0) == pytest.approx(0.5, abs=0.03)
 
 
+@pytest.mark.parametrize("on", [0.2, 0.85])
+def test_the_share_of_noise_drawn_is_on_and_hot_pixels_and_the_light_that_thins_it_do_not_change_with_it(on: float) -> None:
+    none, ms = (0.0, 0.0), (1e-3, 1e-3)
+    ranges = SensorRanges((0.2, 0.2), none, none, ms, ms, none, (0.4, 0.4), (0.5, 0.5), (20, 20), none, 0.0, none, none, (on, on))
+    noise = Noise(Draw(3, Stream.SENSOR), Draw(3, Stream.NOISE), ranges, 128, 128)
+    _, places, marks = noise.block(0, 4_000_000)
+    hot = np.bincount(places)[places] > 40
+    assert np.mean(hot) == pytest.approx(0.5, abs=0.05)
+    assert np.mean(marks[~hot] > 0) == pytest.approx(on, abs=0.02)
+    assert np.mean(marks[hot] > 0) == pytest.approx(0.5, abs=0.03)
+    for polarity in (marks[~hot] > 0, marks[~hot] < 0):
+        np.testing.assert_allclose(np.quantile(np.abs(marks[~hot][polarity]), (0.25, 0.5, 0.75)), (0.25, 0.5, 0.75), atol=0.03)
+
+
 def test_the_limits_of_every_range_are_in_order() -> None:
     for part in (WIDE.body, WIDE.scene, WIDE.sensor, WIDE.motion):
         for name in part.__slots__:
