@@ -212,10 +212,10 @@ def test_in_a_terminal_ctrl_c_stops_an_answer_or_drops_a_line_and_ctrl_d_ends() 
         os.execve(sys.executable, [sys.executable, "-m", "app.cli", "chat", "--tokens", "2000", "--top-k", "0"], environment(TERM="dumb"))
     shown = b""
 
-    def until(text: bytes) -> None:
+    def until(text: bytes, patience: float = 3) -> None:
         nonlocal shown
         for _ in range(20):
-            while text not in shown and select.select([screen], [], [], 3)[0]:
+            while text not in shown and select.select([screen], [], [], patience)[0]:
                 shown += os.read(screen, 4096)
             if text in shown:
                 break
@@ -223,7 +223,7 @@ def test_in_a_terminal_ctrl_c_stops_an_answer_or_drops_a_line_and_ctrl_d_ends() 
         assert text in shown
         shown = shown.partition(text)[2]
 
-    until(b"> ")
+    until(b"> ", 60)
     for typed in (b"half a line\x03", b"hello\n\x03", b"/branches\n"):
         os.write(screen, typed)
         until(b"\n> ")
