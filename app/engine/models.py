@@ -47,9 +47,12 @@ class Models:
         taught = list(self.head.taught) if self.head else []
         return {"gesture": self.gesture_id | {"labels": list(self.labels), "taught": taught}, "language": dict(self.language_id)}
 
-    def runtime(self, backend: str) -> Runtime:
-        """Both networks on `backend`; they and the framer compiled and warm, so that the first packet waits for nothing."""
-        runtime = Runtime(self.gesture_path, self.language_path, backend, self.head)
+    def runtime(self, backend: str, *, recognises: bool = True) -> Runtime:
+        """Both networks on `backend`; they and the framer compiled and warm, so that the first packet waits for nothing.
+
+        For who never `recognises` a gesture the language network has the chip to itself.
+        """
+        runtime = Runtime(self.gesture_path, self.language_path, backend, self.head, recognises=recognises)
         frames.warm()
         runtime.warm()
         return runtime

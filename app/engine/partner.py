@@ -40,7 +40,7 @@ def choose(weights: Path | None, vocabulary: Path | None, backend: str) -> Partn
     if opens_as_foreign(weights, vocabulary, backend) and weights is not None:
         return foreign(weights, vocabulary)
     models = Models(language=weights)
-    return own(models, models.runtime(backend))
+    return own(models, models.runtime(backend, recognises=False))
 
 
 def opens_as_foreign(weights: Path | None, vocabulary: Path | None, backend: str) -> bool:

@@ -89,7 +89,7 @@ def evaluate(
     `part` is the part of WikiText-2. With a `cache` the perplexity with it is a field of its own.
     """
     text = read(data, part)
-    runtime = models.runtime(backend)
+    runtime = models.runtime(backend, recognises=False)
     network = runtime.language
     network.reset()
     tokenizer = models.tokenizer()
@@ -129,10 +129,8 @@ def on_the_chip(program: Program) -> dict[str, Any]:
     """Weights and density of the layers, and what the network takes of a chip of its own; 0 PEs and bytes where it does not fit."""
     matrices = [matrix for layer in program.layers for matrix in (layer.wx, layer.wh)]
     kept, size = sum(int(np.count_nonzero(matrix)) for matrix in matrices), sum(matrix.size for matrix in matrices)
-    try:
-        elements = placement.place([program], firmware.image()).elements
-    except UserError:
-        elements = ()
+    fits = placement.fewest_pes(program) <= placement.USABLE_PES
+    elements = placement.place([program], firmware.image()).elements if fits else ()
     return {
         "weights": kept,
         "density": round(kept / size, 4),

@@ -1,8 +1,8 @@
 """Where a program goes on the chip: which PE holds which units, what every PE is sent, and who hears whom.
 
-**Slices.** Memory is the limit (DESIGN.md section 5), so a stage is cut into the fewest equal slices that each fit a PE; a slice
-holds all rows of its sources, restricted to its own targets, and an event of a source is therefore sent to every PE of the stages that
-listen to it.
+**Slices.** Memory is the limit (DESIGN.md section 5), so a stage is cut into the fewest slices that each fit a PE, a layer in slices of
+about equal bytes; a slice holds all rows of its sources, restricted to its own targets, and an event of a source is therefore sent to every
+PE of the stages that listen to it.
 
 **Ticks.** There is no barrier on the chip. The stages of a network are a pipeline: the source (which plays the input), for text the
 embedding, the layers, the read-out. Stage i works on step s at tick s * period + i. With the period of the number of stages a step is
@@ -103,8 +103,8 @@ def _slices(program: Program) -> list[Slice]:
     return found + [piece for stage in _stages(program) for piece in stage.cut(_fewest(stage))]
 
 
-def _pes(program: Program) -> int:
-    """How many slices that are."""
+def fewest_pes(program: Program) -> int:
+    """How many PEs `program` takes. UserError where a single unit is too large for one."""
     return 1 + sum(map(_fewest, _stages(program)))
 
 
@@ -164,7 +164,7 @@ def _too_large(programs: list[Program], cut: list[list[Slice]]) -> str:
         density = _fitting_density(program, USABLE_PES - used.total() + len(part))
         if density:
             which = f"with the {program.kind} network at" if len(programs) > 1 else "at"
-            mend = f"{which} a density of {density:.2f} or less it would fit"
+            mend = f"{which} a density of {density:.2f} or less it would fit (`egret compile WEIGHTS --density D --program FILE`)"
             break
     return f"The networks need at least {used.total()} PEs ({sizes}), and the chip has {USABLE_PES}; {mend}."
 
@@ -174,7 +174,7 @@ def _fitting_density(program: Program, pes: int) -> float:
     fits, high = 0, 100
     while high - fits > 1:
         middle = (fits + high) // 2
-        if _pes(thinned(program, middle / 100)) <= pes:
+        if fewest_pes(thinned(program, middle / 100)) <= pes:
             fits = middle
         else:
             high = middle

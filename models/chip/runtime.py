@@ -53,9 +53,21 @@ class Runtime:
     (exit 1), and for a name that is none (exit 2).
     """
 
-    def __init__(self, gesture_path: str | Path, language_path: str | Path, backend: str = "auto", head: Head | None = None) -> None:
-        """With a `head`, which must belong to the gesture weights, the classes that were taught follow the network's own."""
+    def __init__(
+        self,
+        gesture_path: str | Path,
+        language_path: str | Path,
+        backend: str = "auto",
+        head: Head | None = None,
+        *,
+        recognises: bool = True,
+    ) -> None:
+        """With a `head`, which must belong to the gesture weights, the classes that were taught follow the network's own.
+
+        For who never `recognises` a gesture the language network has the chip to itself.
+        """
         self._backend, self._board = _chosen(backend)
+        self._recognises = recognises
         self._live = self._in_time = False
         self._on_notice: Callable[[str, str], None] = lambda level, sentence: log.warning("%s", sentence)
         self._costs: dict[str, energy.Costs] = {}
@@ -68,8 +80,10 @@ class Runtime:
 
     @property
     def backend(self) -> str:
-        """Where the gesture network's last decision came from: "host" while the chip that was asked for is late, and once it was left."""
-        if isinstance(self.gesture, Watched) and (self.gesture.behind or not self.gesture.on_chip):
+        """Where the gesture network's last decision came from: "host" while the chip that was asked for is late, and once it was left.
+        For who recognises none, where the last token came from."""
+        network = self.gesture if self._recognises else self.language
+        if isinstance(network, Watched) and (network.behind or not network.on_chip):
             return "host"
         return self._backend
 
@@ -178,13 +192,16 @@ class Runtime:
 
     def _networks(self, programs: list[Program], *, attach: bool = True) -> list[integer.Network]:
         """The networks of `programs` on this backend; without `attach` where a lost chip would leave them, on the host."""
-        if self._backend == "host":
-            return [GestureNetwork(program) if program.kind == "gesture" else LanguageNetwork(program) for program in programs]
-        kinds = {"gesture": failover.GestureNetwork, "language": failover.LanguageNetwork}
-        networks: list[Watched] = [kinds[program.kind](program) for program in programs]
-        if attach:
-            self._attach(networks)
-        return list(networks)
+        kinds: dict[str, type[integer.Network]] = {"gesture": GestureNetwork, "language": LanguageNetwork}
+        if self._backend != "host":
+            kinds["language"] = failover.LanguageNetwork
+            if self._recognises:
+                kinds["gesture"] = failover.GestureNetwork
+        networks = [kinds[program.kind](program) for program in programs]
+        watched = [network for network in networks if isinstance(network, Watched)]
+        if attach and watched:
+            self._attach(watched)
+        return networks
 
     def _attach(self, networks: list[Watched]) -> None:
         """Bring `networks` to a new chip, all to the same."""

@@ -62,7 +62,7 @@ struct simulation {
     uint32_t timer_period; /* clock counts a tick */
     uint32_t ticks;        /* how many to run */
     uint32_t role;
-    uint32_t phase;  /* first tick with work for this PE */
+    uint32_t phase;  /* first tick with a step's work for this PE; a read-out answers a token's row before that */
     uint32_t period; /* ticks from one turn to the next */
 };
 

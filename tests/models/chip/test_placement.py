@@ -69,7 +69,7 @@ def test_two_programs_are_placed_whole_and_apart(seed: int, hidden: list[int], d
         widths[Role.EGRU] = list(program.hidden)
         for role, sizes in widths.items():
             stages = sorted({element.stage for element in mine if element.role == role})
-            for size, stage in zip(sizes, stages, strict=False):
+            for size, stage in zip(sizes, stages, strict=True):
                 spans = [(element.start, element.stop) for element in mine if (element.role, element.stage) == (role, stage)]
                 assert [unit for span in spans for unit in range(*span)] == list(range(size))
 

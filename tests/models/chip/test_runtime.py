@@ -77,6 +77,15 @@ def test_the_emulated_chip_answers_what_the_host_answers(gesture: Path, language
     assert (chip.gesture.steps, chip.language.operations) == (0, 0)
 
 
+def test_who_recognises_nothing_leaves_the_chip_to_the_language_network(gesture: Path, language: Path) -> None:
+    host, chip = Runtime(gesture, language), Runtime(gesture, language, "emulator", recognises=False)
+    assert isinstance(chip.language, Watched) and chip.language.chip is not None
+    assert not isinstance(chip.gesture, Watched)
+    assert np.array_equal(host.language.step(3), chip.language.step(3))
+    assert chip.backend == "emulator"
+    chip.language.chip.process.close()
+
+
 @pytest.mark.parametrize(("backend", "code"), [("spinnaker2", FAILED), ("gpu", USAGE), ("", USAGE)])
 def test_another_backend_is_refused_by_name(gesture: Path, language: Path, backend: str, code: int) -> None:
     with pytest.raises(UserError, match="host") as caught:
