@@ -261,7 +261,7 @@ class ChatPanel(Panel):
         """What the gesture would send stands where the visitor would write."""
         text, gesture = self.state.status.suggestion, self.gestures.gesture("accept")
         hint = tr("{gesture} sends: {text}").format(gesture=gesture_name(gesture), text=text)
-        self.prompt.setPlaceholderText(hint if text and gesture else tr("Write something for the model to answer"))
+        self.prompt.invite(hint if text and gesture else "")
 
     def _typed(self) -> None:
         self._typed_s = self._now_s if self.prompt.text().strip() else math.inf

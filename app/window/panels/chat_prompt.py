@@ -1,7 +1,7 @@
 """The field for the prompt: one line that grows to a few, sent with Enter, with marks under what the model can make little of."""
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QTextCharFormat, QTextCursor
+from PySide6.QtGui import QColor, QKeyEvent, QResizeEvent, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QTextEdit, QWidget
 
 from app.window import theme
@@ -24,7 +24,8 @@ class Prompt(QPlainTextEdit):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
-        self.setPlaceholderText(tr("Write something for the model to answer"))
+        self._hint = ""
+        self.invite()
         self.setAccessibleName(tr("Prompt"))
         self.setTabChangesFocus(True)
         self.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -41,6 +42,21 @@ class Prompt(QPlainTextEdit):
         """Write `text`, with the cursor behind it."""
         self.setPlainText(text)
         self.moveCursor(QTextCursor.MoveOperation.End)
+
+    def invite(self, hint: str = "") -> None:
+        """Say `hint` while nothing is written, on one line, whole where the mouse rests; without one, what the field is for."""
+        self._hint = hint or tr("Write something for the model to answer")
+        self.setToolTip(hint)
+        self._fit_hint()
+
+    def _fit_hint(self) -> None:
+        room = self.viewport().width() - 2 * MARGIN
+        self.setPlaceholderText(self.fontMetrics().elidedText(self._hint, Qt.TextElideMode.ElideRight, room) if room > 0 else self._hint)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """The hint is cut to the new width."""
+        super().resizeEvent(event)
+        self._fit_hint()
 
     def show_doubts(self, doubts: tuple[Doubt, ...]) -> None:
         """Mark these stretches: wavy where the model has no sign, dotted where it spells a word out."""

@@ -75,6 +75,17 @@ def test_the_prompt_that_a_gesture_would_send_stands_in_the_empty_field(qtbot: Q
     qtbot.waitUntil(lambda: window.chat.prompt.placeholderText() == "Write something for the model to answer")
 
 
+def test_a_long_suggestion_is_cut_to_the_line_and_whole_under_the_mouse(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    window.chat.gestures.on.click()
+    said = "I am looking for a restaurant in San Jose. " * 5
+    engine.send(status(1_000_000, chat={"busy": False, "suggestion": said}))
+    prompt = window.chat.prompt
+    qtbot.waitUntil(lambda: prompt.placeholderText().startswith("Right hand wave sends: I am"))
+    assert prompt.placeholderText().endswith("…")
+    assert prompt.fontMetrics().horizontalAdvance(prompt.placeholderText()) <= prompt.viewport().width()
+    assert said.strip() in prompt.toolTip()
+
+
 def test_what_gestures_do_is_kept_between_runs_even_for_gestures_that_are_not_known_yet(qtbot: QtBot, window: MainWindow) -> None:
     gestures = window.chat.gestures
     kept = gestures.get()
