@@ -46,11 +46,18 @@ def _rms(matrix: Tensor) -> Tensor:
     return (matrix.detach().double().square().sum() / found).sqrt().clamp(min=torch.finfo(torch.float32).tiny).float()
 
 
+def _share(matrices: Mapping[str, Tensor]) -> float:
+    """Share of weights that are not zero."""
+    return sum(int(torch.count_nonzero(matrix)) for matrix in matrices.values()) / sum(matrix.numel() for matrix in matrices.values())
+
+
 class Pruner:
     """Holds the layers' smallest weights at zero. Call `hold` after every step of the optimiser."""
 
     def __init__(self, parameters: Iterable[tuple[str, nn.Parameter]], density: float) -> None:
         """`parameters` are a `models.egru.Stack`'s, by name; its matrices are pruned, the shared kernels of a local layer are not.
+
+        Matrices that are pruned already keep at most the share of weights that they have now.
 
         UserError where `density` is not a share above 0.
         """
@@ -58,6 +65,7 @@ class Pruner:
             raise UserError(f"A density of {density:g} is not a share of the weights: name one above 0 and at most 1.", USAGE)
         self.density = density
         self._matrices = {name: parameter for name, parameter in parameters if parameter.ndim == 2}
+        self._most = _share(self._matrices)
         self._kept: dict[str, Tensor] = {}
         self._step = 0
 
@@ -65,7 +73,7 @@ class Pruner:
     def hold(self, progress: float) -> None:
         """Set to zero what is gone when `progress` (0 to 1) of the run is done."""
         if self._step % EVERY == 0 or progress >= 1:
-            self._kept = kept(self._matrices, density_at(progress, self.density))
+            self._kept = kept(self._matrices, min(self._most, density_at(progress, self.density)))
         self._step += 1
         self.cut(self._matrices.items())
 
@@ -78,5 +86,5 @@ class Pruner:
 
     def resume(self, step: int) -> None:
         """Go on as after `step` calls of `hold`, with the parameters as they were then: what is zero is gone."""
-        self._step = step
+        self._step, self._most = step, _share(self._matrices)
         self._kept = {name: matrix.detach() != 0 for name, matrix in self._matrices.items()}

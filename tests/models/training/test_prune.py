@@ -57,6 +57,33 @@ def test_what_is_gone_stays_gone_between_two_choices() -> None:
         assert torch.equal(parameter == 0, mask)
 
 
+def test_a_network_that_is_pruned_already_gets_no_weights_back() -> None:
+    stack = Stack(12, [16])
+    Pruner(stack.named_parameters(), 0.25).hold(1.0)
+    before = share(stack)
+    again = Pruner(stack.named_parameters(), 0.25)
+    for _ in range(3):
+        with torch.no_grad():
+            for parameter in stack.parameters():
+                parameter.add_(torch.randn_like(parameter), alpha=0.01)
+        again.hold(0.01)
+        assert share(stack) == pytest.approx(before)
+
+
+def test_a_resumed_run_of_a_pruned_network_gets_no_weights_back() -> None:
+    stack, other = Stack(12, [16]), Stack(12, [16])
+    Pruner(stack.named_parameters(), 0.25).hold(1.0)
+    before = share(stack)
+    pruner = Pruner(other.named_parameters(), 0.25)
+    other.load_state_dict(stack.state_dict())
+    pruner.resume(pruning.EVERY)
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.01)
+    pruner.hold(0.01)
+    assert share(other) == pytest.approx(before)
+
+
 def test_a_density_below_one_weight_keeps_the_largest() -> None:
     stack = Stack(3, [4])
     matrices = {name: p for name, p in stack.named_parameters() if p.ndim == 2}
