@@ -39,9 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--undo", metavar="NAME", help="take back the newest lesson of this gesture")
     parser.add_argument("--list", action="store_true", help="say what has been taught")
     parser.add_argument("--weights", type=Path, metavar="FILE", help="gesture weights (default: the bundled ones)")
-    parser.add_argument(
-        "--head", type=Path, metavar="FILE", help="where taught gestures are kept (default: this user's, for these weights)"
-    )
+    parser.add_argument("--head", metavar="FILE", help="where taught gestures are kept (default: this user's, for these weights)")
     add_json(parser)
 
 
@@ -55,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = _wish(arguments)
     weights = arguments.weights or assets.path(GESTURE)
     teacher = Teacher(weights, heads.cache_folder())
-    shelf = heads.Shelf(arguments.head or heads.default_path(teacher.weights))
+    shelf = heads.Shelf(heads.place(arguments.head, teacher.weights))
     said: dict[str, Any] = {"done": wanted}
     if wanted == "teach":
         head: Head | None = _teach(arguments, teacher, shelf)

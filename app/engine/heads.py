@@ -52,6 +52,13 @@ def chosen(option: str | None, weights: str) -> Path | None:
     return path if path.is_file() else None
 
 
+def place(option: str | None, weights: str) -> Path:
+    """Where `--head OPTION` keeps what these weights are taught; UserError for no place at all."""
+    if option == NONE:
+        raise UserError("With --head none there is no place for what is taught: leave it out, or name a file.", USAGE)
+    return Path(option) if option else default_path(weights)
+
+
 class Shelf:
     """The head at `path` with those before it."""
 

@@ -71,6 +71,8 @@ class Teaching:
         self._numbers = itertools.count(1)
         self._frames: list[npt.NDArray[np.uint16]] = []
         self._until = self._next_us = 0
+        self._recording = threading.Lock()
+        """Held by whoever takes a window, begins or ends a recording: a stop comes before a window or after it, never within."""
         self._teacher: Teacher | None = None
         self._orders: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._stopping = threading.Event()
@@ -86,17 +88,19 @@ class Teaching:
             raise UserError("There is nothing to see yet: wait until the source is live.")
         if len(self._examples) >= MOST_EXAMPLES:
             raise UserError(f"{MOST_EXAMPLES} examples wait already: train with them, or take some away.")
-        self._seconds, self._counter, self._frames = seconds, counter, []
-        self._until = max(round(seconds * 1e6 / WINDOW_US), 1)
-        self._tell("recording", 0.0)
-        self._engine.recognition.tap = self._collect
+        with self._recording:
+            self._seconds, self._counter, self._frames = seconds, counter, []
+            self._until = max(round(seconds * 1e6 / WINDOW_US), 1)
+            self._tell("recording", 0.0)
+            self._engine.recognition.tap = self._collect
 
     def stop(self) -> None:
         """Break off recording or learning; nothing of it is kept."""
-        if self._state == "recording":
-            self._engine.recognition.tap = None
-            self._tell("idle")
-        elif self._state == "learning":
+        with self._recording:
+            if self._state == "recording":
+                self._engine.recognition.tap = None
+                self._tell("idle")
+        if self._state == "learning":
             self._stopping.set()
 
     def drop(self, number: int) -> None:
@@ -143,18 +147,19 @@ class Teaching:
 
     def _collect(self, start_us: int, counts: npt.NDArray[np.uint16]) -> None:
         """Take one window; a jump in time begins the example anew."""
-        if self._state != "recording":  # it was stopped just now
-            return
-        if self._frames and start_us != self._next_us:
-            self._frames = []
-        self._next_us = start_us + WINDOW_US
-        self._frames.append(counts.copy())
-        if len(self._frames) >= self._until:
-            self._engine.recognition.tap = None
-            frames, counter = np.stack(self._frames), self._counter
-            self._start("looking", lambda: self._look_at(frames, counter))
-        elif len(self._frames) % TOLD_EVERY == 0:
-            self._tell("recording", len(self._frames) / self._until)
+        with self._recording:
+            if self._state != "recording":  # it was stopped just now
+                return
+            if self._frames and start_us != self._next_us:
+                self._frames = []
+            self._next_us = start_us + WINDOW_US
+            self._frames.append(counts.copy())
+            if len(self._frames) >= self._until:
+                self._engine.recognition.tap = None
+                frames, counter = np.stack(self._frames), self._counter
+                self._start("looking", lambda: self._look_at(frames, counter))
+            elif len(self._frames) % TOLD_EVERY == 0:
+                self._tell("recording", len(self._frames) / self._until)
 
     # ---- teaching thread --------------------------------------------------------------------------------------------------------
 
@@ -225,10 +230,7 @@ class Teaching:
 
     def _path(self) -> Path:
         """Where the head is kept; UserError if the engine was told to use none."""
-        named = self._engine.settings.head
-        if named == heads.NONE:
-            raise UserError("The engine was started with --head none, so nothing can be taught: start it without.")
-        return Path(named) if named else heads.default_path(self._engine.models.gesture_id["hash"])
+        return heads.place(self._engine.settings.head, self._engine.models.gesture_id["hash"])
 
     def _progress(self, share: float) -> None:
         if self._stopping.is_set():

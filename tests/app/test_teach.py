@@ -82,6 +82,7 @@ def test_people_are_told_what_teaching_did(folder: Path, capsys: pytest.CaptureF
         (["arm roll", "--from", "x.aedat4"], "knows arm_roll already"),
         (["a/b", "--from", "x.aedat4"], "letters and digits"),
         (["--undo", "sway"], "nothing has been taught"),
+        (["sway", "--from", "x.aedat4", "--head", "none"], "no place for what is taught"),
     ],
 )
 def test_wishes_that_make_no_sense_are_usage_errors(folder: Path, arguments: list[str], sentence: str) -> None:

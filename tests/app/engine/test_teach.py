@@ -3,7 +3,10 @@
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
+import numpy as np
 import pytest
 from engine.test_engine import Window
 from lessons import WAVING, few_movements, movement, untrained
@@ -11,10 +14,12 @@ from lessons import WAVING, few_movements, movement, untrained
 import assets
 from app.engine import heads
 from app.engine.loop import Engine, EngineSettings
+from app.engine.teach import TOLD_EVERY, Teaching
 from models.teaching import head as head_file
 from models.teaching import movements
 from pipeline.errors import UserError
 from pipeline.formats.aedat4 import Aedat4Writer
+from pipeline.frames import WINDOW_US
 
 Attached = tuple[Engine, Window]
 
@@ -124,6 +129,33 @@ def test_orders_that_make_no_sense_now_are_answered_and_change_nothing(attached:
     window.order("teach_stop")
     window.wait_for(lambda: idle(window), "recording to stop")
     assert window.last("teach")["examples"] == []
+
+
+def test_a_stop_that_comes_while_a_window_is_taken_ends_the_recording() -> None:
+    taking, stopped = threading.Event(), threading.Event()
+
+    class Slow(np.ndarray):  # type: ignore[type-arg]
+        def copy(self, order: str = "C") -> Any:
+            taking.set()
+            stopped.wait(0.2)  # as long as a stop takes that waits for nothing
+            return np.asarray(self)
+
+    recognition = SimpleNamespace(tap=None)
+    models = SimpleNamespace(head=None, gesture_id={"hash": "0"})
+    engine: Any = SimpleNamespace(recognition=recognition, info=True, settings=SimpleNamespace(head=None), models=models)
+    teaching = Teaching(engine, lambda message: None, lambda error: None)
+    teaching.record(2, False)
+    counts = np.zeros((2, 32, 32), np.uint16)
+    for window in range(TOLD_EVERY - 1):
+        recognition.tap(window * WINDOW_US, counts)
+    taker = threading.Thread(target=recognition.tap, args=((TOLD_EVERY - 1) * WINDOW_US, counts.view(Slow)))
+    taker.start()
+    assert taking.wait(5)
+    teaching.stop()
+    stopped.set()
+    taker.join()
+    assert teaching.describe()["state"] == "idle"
+    assert recognition.tap is None
 
 
 def test_examples_can_be_taken_away_and_counter_examples_do_not_count_as_examples(attached: Attached) -> None:
