@@ -80,6 +80,43 @@ def make(folder: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
 
 
+def test_the_linker_and_the_check_of_its_work_know_the_map_of_the_memory() -> None:
+    found = re.findall(r"ORIGIN = (0x\w+), LENGTH = (\d+)K", (FOLDER / "pe.ld").read_text())
+    assert [(int(start, 16), int(size) * 1024) for start, size in found] == [
+        (0, layout.CODE_BYTES),
+        (layout.CODE_BYTES, layout.VARIABLES_BYTES),
+    ]
+    begin, end = re.findall(r'number\("(\w+)"\)', (FOLDER / "memory.awk").read_text())
+    assert (int(begin, 16), int(end, 16)) == (layout.ERROR_LOG_ADDRESS, layout.REGIONS_END)
+
+
+@pytest.mark.parametrize(
+    ("start", "size", "fits"), [(0x8000, 0x1000, True), (0x8000, 0x1004, False), (0x1EFF0, 0x14, False), (0x1F000, 4, True)]
+)
+def test_an_image_whose_variables_lie_where_the_host_writes_is_refused(
+    compiler: str, tmp_path: Path, start: int, size: int, fits: bool
+) -> None:
+    (tmp_path / "image.c").write_text(f"char variables[{size}];\nvoid _start(void) {{ variables[0] = 1; }}\n")
+    command = [
+        compiler,
+        "-mcpu=cortex-m4",
+        "-mthumb",
+        "-nostdlib",
+        "-Wl,-Ttext=0x100",
+        f"-Wl,-Tbss={start:#x}",
+        "image.c",
+        "-o",
+        "image.elf",
+    ]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    sections = subprocess.run(
+        [COMPILER.replace("gcc", "objdump"), "-h", tmp_path / "image.elf"], capture_output=True, text=True, check=True
+    )
+    checked = subprocess.run(["awk", "-f", FOLDER / "memory.awk"], input=sections.stdout, capture_output=True, text=True)
+    assert (checked.returncode == 0) == fits
+    assert ("the section .bss reaches into" in checked.stdout) != fits
+
+
 def test_the_program_for_the_chip_compiles_against_the_names_that_are_public(compiler: str) -> None:
     flags = ["-mcpu=cortex-m4", "-mthumb", "-std=c17", "-ffreestanding", "-Wall", "-Wextra", "-Werror", "-fsyntax-only"]
     subprocess.run([compiler, *flags, f"-I{KIT}", str(FOLDER / "platform_spinnaker2.c")], check=True)
