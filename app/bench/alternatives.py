@@ -226,61 +226,78 @@ def _quantised(path: Path) -> Path:
     return out
 
 
-def graph(weights: Weights) -> Any:
-    """An ONNX model of one step: x and the state of `Weights.start` in, logits and the next state out."""
-    from onnx import TensorProto, checker, helper, numpy_helper
+class _Nodes:
+    """Nodes and constants of an ONNX graph as they are added, in order."""
 
-    nodes: list[Any] = []
-    constants = [numpy_helper.from_array(np.ones(1, np.float32), "one"), numpy_helper.from_array(np.zeros(1, np.float32), "zero")]
+    def __init__(self) -> None:
+        self.nodes: list[Any] = []
+        self.constants: list[Any] = []
+        self.one, self.zero = self.constant("one", np.ones(1)), self.constant("zero", np.zeros(1))
 
-    def constant(name: str, values: Any) -> str:
-        constants.append(numpy_helper.from_array(np.ascontiguousarray(values, np.float32), name))
+    def constant(self, name: str, values: Any) -> str:
+        """Float32 `values` by this name."""
+        from onnx import numpy_helper
+
+        self.constants.append(numpy_helper.from_array(np.ascontiguousarray(values, np.float32), name))
         return name
 
-    def node(kind: str, *inputs: str, out: str, **attributes: Any) -> str:
-        nodes.append(helper.make_node(kind, list(inputs), [out], **attributes))
+    def node(self, kind: str, *inputs: str, out: str) -> str:
+        """`out` as the operator `kind` makes it."""
+        from onnx import helper
+
+        self.nodes.append(helper.make_node(kind, list(inputs), [out]))
         return out
 
-    def product(x: str, matrix: Floats, bias: Floats, out: str) -> str:
-        node("MatMul", x, constant(f"{out}_w", matrix), out=f"{out}_x")
-        return node("Add", f"{out}_x", constant(f"{out}_b", bias), out=out)
+    def gates(self, x: str, matrix: Floats, bias: Floats, out: str) -> list[str]:
+        """The parts z, r and g of x times `matrix` plus `bias`."""
+        from onnx import helper
 
-    def mixed(share: str, old: str, new: str, out: str) -> str:
+        self.node("MatMul", x, self.constant(f"{out}_w", matrix), out=f"{out}_x")
+        self.node("Add", f"{out}_x", self.constant(f"{out}_b", bias), out=out)
+        parts = [f"{out}_{gate}" for gate in "zrg"]
+        self.nodes.append(helper.make_node("Split", [out], parts, axis=1))
+        return parts
+
+    def mixed(self, share: str, old: str, new: str, out: str) -> str:
         """Share * old + (1 - share) * new."""
-        rest = node("Sub", "one", share, out=f"{out}_rest")
-        return node("Add", node("Mul", share, old, out=f"{out}_old"), node("Mul", rest, new, out=f"{out}_new"), out=out)
+        rest = self.node("Sub", self.one, share, out=f"{out}_rest")
+        return self.node("Add", self.node("Mul", share, old, out=f"{out}_old"), self.node("Mul", rest, new, out=f"{out}_new"), out=out)
 
-    x, outputs = "x", []
-    for index, (wx, wh, b, d, theta) in enumerate(weights.layers):
+    def layer(self, index: int, x: str, h: str, y: str, parameters: tuple[Floats, ...]) -> tuple[str, str]:
+        """An EGRU layer (models/egru.py): h and y after a step with the inputs x."""
+        wx, wh, b, d, theta = parameters
+        az, ar, ag = self.gates(x, wx, b, f"a{index}")
+        qz, qr, qg = self.gates(y, wh, d, f"q{index}")
+        z = self.node("Sigmoid", self.node("Add", az, qz, out=f"s{index}_z"), out=f"z{index}")
+        r = self.node("Sigmoid", self.node("Add", ar, qr, out=f"s{index}_r"), out=f"r{index}")
+        heard = self.node("Mul", r, qg, out=f"heard{index}")
+        g = self.node("Tanh", self.node("Add", ag, heard, out=f"s{index}_g"), out=f"g{index}")
+        c, limit = self.mixed(z, h, g, f"c{index}"), self.constant(f"theta{index}", theta)
+        fires = self.node("Greater", c, limit, out=f"fires{index}")
+        after = self.node("Where", fires, c, self.zero, out=f"{y}_next")
+        return self.node("Sub", c, self.node("Where", fires, limit, self.zero, out=f"reset{index}"), out=f"{h}_next"), after
+
+
+def graph(weights: Weights) -> Any:
+    """An ONNX model of one step: x and the state of `Weights.start` in, logits and the next state out."""
+    from onnx import TensorProto, checker, helper
+
+    made, x, names, outputs = _Nodes(), "x", ["x"], ["logits"]
+    for index, parameters in enumerate(weights.layers):
         h, y = f"h{index}", f"y{index}"
-        for name, source, matrix, bias in (("a", x, wx, b), ("q", y, wh, d)):
-            product(source, matrix, bias, f"{name}{index}")
-            nodes.append(helper.make_node("Split", [f"{name}{index}"], [f"{name}{index}_{gate}" for gate in "zrg"], axis=1))
-        z, r = (
-            node("Sigmoid", node("Add", f"a{index}_{gate}", f"q{index}_{gate}", out=f"s{index}_{gate}"), out=f"{gate}{index}")
-            for gate in "zr"
-        )
-        heard = node("Mul", r, f"q{index}_g", out=f"heard{index}")
-        g = node("Tanh", node("Add", f"a{index}_g", heard, out=f"s{index}_g"), out=f"g{index}")
-        c = mixed(z, h, g, f"c{index}")
-        limit = constant(f"theta{index}", theta)
-        fires = node("Greater", c, limit, out=f"fires{index}")
-        x = node("Where", fires, c, "zero", out=f"{y}_next")
-        node("Sub", c, node("Where", fires, limit, "zero", out=f"reset{index}"), out=f"{h}_next")
-        outputs += [f"{h}_next", x]
-    node("MatMul", x, constant("readout", weights.readout), out="p")
-    mixed(constant("leak", np.array([weights.leak])), "o", "p", "o_next")
-    node("Add", "o_next", constant("bias", weights.bias), out="logits")
+        after, x = made.layer(index, x, h, y, parameters)
+        names, outputs = [*names, h, y], [*outputs, after, x]
+    made.node("MatMul", x, made.constant("readout", weights.readout), out="p")
+    outputs.append(made.mixed(made.constant("leak", np.array([weights.leak])), "o", "p", "o_next"))
+    made.node("Add", "o_next", made.constant("bias", weights.bias), out="logits")
     sizes = [part.shape[1] for part in weights.start()]
-    names = [name for index in range(len(weights.layers)) for name in (f"h{index}", f"y{index}")] + ["o"]
-    outputs.append("o_next")
 
     def described(names: list[str], sizes: list[int]) -> list[Any]:
         return [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, size]) for name, size in zip(names, sizes, strict=True)]
 
-    inputs = described(["x", *names], [weights.layers[0][0].shape[0], *sizes])
-    made = helper.make_graph(nodes, "step", inputs, described(["logits", *outputs], [weights.bias.size, *sizes]), constants)
-    model = helper.make_model(made, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
+    inputs = described([*names, "o"], [weights.layers[0][0].shape[0], *sizes])
+    step = helper.make_graph(made.nodes, "step", inputs, described(outputs, [weights.bias.size, *sizes]), made.constants)
+    model = helper.make_model(step, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=8)
     checker.check_model(model)
     return model
 
