@@ -37,8 +37,11 @@ def read(source: Path, part: str) -> str:
 
 
 def is_here(source: Path) -> bool:
-    """Whether `source` looks like the corpus: a folder with its words or with a single archive, or an archive."""
-    return source.name.endswith(ARCHIVES) or (source / NAMES).is_file() or len(_archives(source)) == 1
+    """Whether `source` looks like the corpus: a folder with its words or with a single archive, or an archive; as far as one can look."""
+    try:
+        return source.name.endswith(ARCHIVES) or (source / NAMES).is_file() or len(_archives(source)) == 1
+    except OSError:
+        return False
 
 
 def _archives(folder: Path) -> list[Path]:

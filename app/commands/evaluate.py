@@ -9,6 +9,9 @@ import assets
 from app.commands.common import MAX_WHOLE, VOCABULARY, add_json, add_runtime, json_line, share, whole
 from pipeline.errors import PARTIAL, USAGE, UserError
 
+CACHE = "6000,0.6,0.2"
+"""The settings of `app.evaluation.cache` that are best for the bundled network."""
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `egret evaluate`."""
@@ -29,8 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     language.add_argument("--data", type=Path, required=True, metavar="PATH", help=what)
     language.add_argument("--tokens", type=whole(2, MAX_WHOLE), metavar="N", help="read only this many tokens (default: all)")
     language.add_argument("--part", choices=("test", "validate"), default="test", help="of WikiText-2 (default: test)")
-    what = "say too what a continuous cache of this size, flatness and share would make of it (default: 6000,0.6,0.2)"
-    language.add_argument("--cache", nargs="?", const="6000,0.6,0.2", metavar="N,F,S", help=what)
+    what = f"say too what a continuous cache of this size, flatness and share would make of it (without a value: {CACHE})"
+    language.add_argument("--cache", nargs="?", const=CACHE, metavar="N,F,S", help=what)
     what = "language weights (default: the bundled ones, for WikiText-2 those trained on it), or a checkpoint of EvNN or SpikeGPT"
     language.add_argument("--weights", type=Path, metavar="FILE", help=what)
     language.add_argument("--vocabulary", type=Path, metavar="PATH", help=VOCABULARY)
@@ -88,6 +91,6 @@ def _language(arguments: argparse.Namespace) -> tuple[dict[str, Any], dict[str, 
     try:
         cache = Settings.parse(arguments.cache) if arguments.cache else None
     except ValueError:
-        raise UserError(f"A cache is SIZE,FLATNESS,SHARE as 6000,0.6,0.2, not {arguments.cache}.", USAGE) from None
+        raise UserError(f"A cache is SIZE,FLATNESS,SHARE as {CACHE}, not {arguments.cache}.", USAGE) from None
     said = language.evaluate(models, arguments.data, arguments.runtime, arguments.tokens, arguments.part, cache)
     return said, models.language_id, language.readable(said)

@@ -8,7 +8,6 @@ The last outputs of the last layer, h_i, are kept, each with the token x_i that 
 figure stands beside the network's own.
 """
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +17,8 @@ Floats = npt.NDArray[np.float32]
 
 MOST = 1 << 16
 """Tokens that are remembered at most."""
+FLATTEST = 1e4
+"""Above it nothing but the most alike would count, and float32 overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,13 @@ class Settings:
         """The settings that ``SIZE,FLATNESS,SHARE`` names. ValueError where it names none."""
         size, flatness, share = text.split(",")
         made = cls(int(size), float(flatness), float(share))
-        if not (1 <= made.size <= MOST and 0 <= made.flatness < math.inf and 0 <= made.share < 1):
+        if not (1 <= made.size <= MOST and 0 <= made.flatness <= FLATTEST and 0 <= made.share < 1):
             raise ValueError("out of range")
         return made
+
+    def __str__(self) -> str:
+        """As `parse` takes it."""
+        return f"{self.size},{self.flatness:g},{self.share:g}"
 
 
 class Cache:

@@ -8,6 +8,7 @@ marker that opens a conversation, from which its first token is predicted; the s
 Beside it stands what the chip does for it: the share of units that fire, weights that are left, synaptic operations a token, PEs and bytes.
 """
 
+import contextlib
 import math
 import sys
 import tarfile
@@ -23,6 +24,7 @@ from app.evaluation.cache import Cache, Settings
 from app.progress import progress
 from models import wikitext
 from models.chip import firmware, placement
+from models.chip.plan import ElementPlan
 from models.chip.program import EVENT_BITS, Program
 from models.tokenizer import BOT, END, USER, Tokenizer, conversations
 from pipeline.errors import UserError
@@ -129,8 +131,10 @@ def on_the_chip(program: Program) -> dict[str, Any]:
     """Weights and density of the layers, and what the network takes of a chip of its own; 0 PEs and bytes where it does not fit."""
     matrices = [matrix for layer in program.layers for matrix in (layer.wx, layer.wh)]
     kept, size = sum(int(np.count_nonzero(matrix)) for matrix in matrices), sum(matrix.size for matrix in matrices)
-    fits = placement.fewest_pes(program) <= placement.USABLE_PES
-    elements = placement.place([program], firmware.image()).elements if fits else ()
+    elements: tuple[ElementPlan, ...] = ()
+    with contextlib.suppress(UserError):  # one unit is too large for a PE, or there are more sources than keys
+        if placement.fewest_pes(program) <= placement.USABLE_PES:
+            elements = placement.place([program], firmware.image()).elements
     return {
         "weights": kept,
         "density": round(kept / size, 4),

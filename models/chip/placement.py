@@ -48,6 +48,8 @@ SLOW_CLOCK_HZ = 150_000_000
 """The PEs' clock at 0.5 V; at 0.8 V it is twice that."""
 TICK_GRID_US = 250.0
 """Ticks are multiples of this."""
+NEAR = 4
+"""Numbers of slices below the one that was found that are tried as well."""
 WINDOW_STEPS = {"gesture": 64, "language": 1}
 """Steps of a run whose results the PEs record."""
 BEST = 40
@@ -72,13 +74,14 @@ def place(programs: list[Program], image: bytes, tick_us: float | None = None, p
         raise UserError(_too_large(programs, cut))
     keys = _keys(programs)
     coordinates = COORDINATES[: len(pieces)]
-    tick_us = tick_us or default_tick_us([piece for _, piece in pieces])
+    routes, listeners = _routes(pieces, keys)
+    heard = [[coordinates[index] for index in indices] for indices in listeners]
+    tick_us = tick_us or default_tick_us([(piece, target_words(targets).size) for (_, piece), targets in zip(pieces, heard, strict=True)])
     timer = round(tick_us * SLOW_CLOCK_HZ / 1e6)
     networks = tuple(_network(program, part, period) for program, part in zip(programs, cut, strict=True))
-    routes, heard = _routes(pieces, keys)
     elements = tuple(
-        _element(network, piece, where, (timer, networks[network].period), keys, [coordinates[index] for index in listeners])
-        for (network, piece), where, listeners in zip(pieces, coordinates, heard, strict=True)
+        _element(network, piece, where, (timer, networks[network].period), keys, targets)
+        for (network, piece), where, targets in zip(pieces, coordinates, heard, strict=True)
     )
     return Plan(image, tick_us, SLOW_CLOCK_HZ, networks, elements, routes)
 
@@ -118,22 +121,25 @@ def _stages(program: Program) -> list[_Stage]:
     for index, layer in enumerate(program.layers):
         name = f"layer {index}"
         cut = partial(slices.egru_slices, program, index, stage=stage, below=below, record=record)
-        least = _least_bytes(layer.wx) + _least_bytes(layer.wh)
+        least = _least_bytes(layer.wx, slices.GATES) + _least_bytes(layer.wh, slices.GATES)
         found.append(_Stage(name, layer.theta.size, least, slices.largest_egru_slice(layer, record), cut))
         stage, below = stage + 1, name
     best = BEST if program.kind == "language" else 0
     last = partial(slices.readout_slices, program, stage=stage, below=below, record=record, best=best)
     readout = program.readout
-    sizes = (readout.b.size, _least_bytes(readout.w))
+    sizes = (readout.b.size, _least_bytes(readout.w, 1))
     return [*found, _Stage("the read-out", *sizes, lambda parts: max(piece.bytes() for piece in last(parts)), last)]
 
 
-def _least_bytes(matrix: Int8s) -> int:
-    return min(matrix.size, 2 * int(np.count_nonzero(matrix)))
+def _least_bytes(matrix: Int8s, columns: int) -> int:
+    """That the rows of all units take, each with so many `columns`, however they are shared out: a slice is dense or sparse as a whole."""
+    synapses = np.count_nonzero(matrix, 0).reshape(columns, -1).sum(0)
+    return int(np.minimum(2 * synapses, columns * len(matrix)).sum())
 
 
 def _fewest(stage: _Stage) -> int:
-    """The fewest slices of `stage` that each fit a PE. UserError where a single unit does not.
+    """The fewest slices of `stage` that each fit a PE, or a few more: with one slice more the largest may be larger, as the units are cut
+    elsewhere, and not every count is tried. UserError where a single unit does not fit.
 
     Where they are more than the chip has PEs, the count may be too small: it only serves to say so.
     """
@@ -152,7 +158,7 @@ def _fewest(stage: _Stage) -> int:
             parts = middle
         else:
             too_few = middle
-    return parts
+    return next((count for count in range(max(1, parts - NEAR), parts) if stage.largest(count) <= room), parts)
 
 
 def _too_large(programs: list[Program], cut: list[list[Slice]]) -> str:
@@ -262,20 +268,25 @@ def _projection_words(network: int, piece: Slice, keys: Keys, addresses: dict[Re
     return np.array(found, np.uint32).ravel()
 
 
-def default_tick_us(pieces: list[Slice]) -> float:
-    """The shortest tick, a multiple of `TICK_GRID_US`, in which every PE manages its worst case at the slow clock."""
-    worst = max(worst_cycles(piece) for piece in pieces)
+def default_tick_us(pieces: list[tuple[Slice, int]]) -> float:
+    """The shortest tick, a multiple of `TICK_GRID_US`, in which every PE manages its worst case at the slow clock.
+
+    With each of the `pieces` goes the number of quads that listen to it."""
+    worst = max(worst_cycles(piece, quads) for piece, quads in pieces)
     return math.ceil(worst / (SLOW_CLOCK_HZ / 1e6) / TICK_GRID_US) * TICK_GRID_US
 
 
-def worst_cycles(piece: Slice) -> int:
-    """At most this many clock cycles are taken by any turn of `piece`, when every source fires at once (models/chip/cycles.py)."""
+def worst_cycles(piece: Slice, quads: int = 0) -> int:
+    """At most this many clock cycles are taken by any turn of `piece`, when every source fires at once (models/chip/cycles.py).
+
+    On a board it addresses each of the `quads` that listen to it; the emulated chip's router needs to be told once, which is 0."""
+    send = cycles.SEND + cycles.QUAD * quads
     units = piece.stop - piece.start
     if piece.role == Role.SOURCE:
-        return cycles.TURN + cycles.SEND * units
+        return cycles.TURN + send * units
     rows = sum(_row_cycles(packed) + cycles.SCAN * piece.receives for _, packed in piece.projections if packed.has_rows)
-    each = cycles.UNIT if piece.role == Role.EGRU else cycles.TARGET
-    token = cycles.SEND * int(piece.words[Region.PARAMETERS][3])
+    each = cycles.UNIT + cycles.QUAD * quads if piece.role == Role.EGRU else cycles.TARGET
+    token = send * int(piece.words[Region.PARAMETERS][3])
     return cycles.TURN + max(rows + each * units + cycles.CANDIDATE * _insertions(piece), token)
 
 

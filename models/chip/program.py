@@ -299,11 +299,18 @@ def largest_inputs(program: Program) -> Int64s:
     return np.abs(rows.astype(np.int64) * scale[:, None]).max(0)
 
 
+BLOCK = 256
+"""Columns that are widened at once."""
+
+
 def largest_sums(matrix: Int8s, largest: Int64s, signed: bool = False) -> Int64s:
     """[M] the largest magnitude of the sum of events times `matrix` [K, M], events at most `largest` [K], negative only if `signed`."""
-    wide = matrix.astype(np.float64)  # exact: every sum is far below 2^53, and BLAS is fast
-    up, down = largest @ np.maximum(wide, 0), largest @ np.maximum(-wide, 0)
-    return (up + down if signed else np.maximum(up, down)).astype(np.int64)
+    found = np.empty(matrix.shape[1], np.int64)
+    for first in range(0, found.size, BLOCK):
+        wide = matrix[:, first : first + BLOCK].astype(np.float64)  # exact: every sum is far below 2^53, and BLAS is fast
+        up, down = largest @ np.maximum(wide, 0), largest @ np.maximum(-wide, 0)
+        found[first : first + BLOCK] = up + down if signed else np.maximum(up, down)
+    return found
 
 
 def bounds(program: Program) -> list[Bounds]:

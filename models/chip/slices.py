@@ -1,7 +1,8 @@
 """What one PE holds: a slice of a stage of a program, packed into the regions that the firmware reads (firmware/layout.h).
 
 A matrix is packed the way that takes less memory: dense rows spend a byte on every weight, zeros included, sparse rows two bytes on every
-weight that is not zero (column and weight) and two on every source (where its row starts), so dense is smaller above half density.
+weight that is not zero (column and weight) and two on every source (where its row starts), so dense is smaller above half density. (The
+note that dense rows need of every source, a word, is left out of the comparison: projections share it.)
 
 The fullest slice of a layer decides how many PEs it takes, and the busiest how long a tick is, so units are shared out by what they weigh
 and not by their number: pruning leaves some units many times the weights of others.

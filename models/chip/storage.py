@@ -31,14 +31,16 @@ VERSION = 2
 MAX_BYTES = 256 << 20
 """Larger files are refused unread: the chip itself has 19 MB."""
 MOST_WEIGHTS = 8 * (19 << 20)
-"""Of all pruned matrices, zeros counted: with a bit for each the chip would be full. More are refused unread."""
+"""Of all layers, zeros counted: with a bit for each the chip would be full. More are neither written nor read."""
 _LAYER = ("wx", "wh", "mx", "mh", "b", "d", "theta")
 _MATRICES = ("wx", "wh")
 _FORMATS = {"U8": np.uint8, "I8": np.int8, "I16": np.int16, "I32": np.int32}
 
 
 def save(path: str | Path, program: Program) -> None:
-    """Write `program` to `path` in one stroke. UserError where the place is not writable."""
+    """Write `program` to `path` in one stroke. UserError where the place is not writable, or the program too large to be read again."""
+    if (weights := _weights([program.inputs, *program.hidden])) > MOST_WEIGHTS:
+        raise UserError(f"The program cannot be written: its layers have {weights:,} weights, and a file holds {MOST_WEIGHTS:,} at most.")
     tensors: dict[str, npt.NDArray[Any]] = {}
     for index, layer in enumerate(program.layers):
         for name in _LAYER:
@@ -69,7 +71,7 @@ def load(path: str | Path, kind: str) -> Program:
                     raise ValueError(f"{name} is stored as {part.get_dtype()}")
             tensors = {name: file.get_tensor(name) for name in slices}
         return _program(tensors, about, kind)
-    except (SafetensorError, OSError, ValueError, RecursionError) as error:
+    except (SafetensorError, OSError, ValueError, RecursionError, MemoryError) as error:
         raise UserError(f"The program {path} cannot be used: {error}; make it anew with `egret compile`.") from error
 
 
@@ -101,7 +103,19 @@ def _about(entries: dict[str, str] | None, kind: str) -> dict[str, Any]:
     if not isinstance(leak, int) or isinstance(leak, bool):
         raise ValueError("its leak is no whole number")
     checkpoint.shapes(about | {"kind": kind})  # what the application reads of the metadata is there and possible
+    if (weights := _weights(_sizes(about["config"], kind))) > MOST_WEIGHTS:
+        raise ValueError(f"its layers have {weights:,} weights, those that are gone counted: more than the chip has bits")
     return about
+
+
+def _sizes(config: dict[str, Any], kind: str) -> list[int]:
+    """How many inputs there are, and how many units a layer."""
+    return [config["embedding"] if kind == "language" else config["inputs"], *config["hidden"]]
+
+
+def _weights(sizes: list[int]) -> int:
+    """Weights of the layers of so many inputs and units, zeros counted."""
+    return sum(3 * units * (into + units) for into, units in pairwise(sizes))
 
 
 def _stored(name: str, matrix: npt.NDArray[Any]) -> dict[str, npt.NDArray[Any]]:
@@ -137,10 +151,7 @@ def _program(tensors: dict[str, npt.NDArray[Any]], about: dict[str, Any], kind: 
 
     layers: list[Layer] = []
     config = about["config"]
-    sizes = [config["embedding"] if kind == "language" else config["inputs"], *config["hidden"]]
-    if (weights := sum(3 * units * (into + units) for into, units in pairwise(sizes))) > MOST_WEIGHTS:
-        raise ValueError(f"its layers have {weights:,} weights, those that are gone counted: more than the chip has bits")
-    for index, (into, units) in enumerate(pairwise(sizes)):
+    for index, (into, units) in enumerate(pairwise(_sizes(config, kind))):
         parts = {}
         for name in (f"layers.{index}.{part}" for part in _LAYER):
             rows = units if name.endswith(".wh") else into

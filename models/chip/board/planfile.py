@@ -87,7 +87,7 @@ def _regions(index: int, described: list[dict[str, Any]], header: dict[str, Any]
 
 
 def _targets(routing: Region, routes: list[dict[str, Any]]) -> tuple[int, ...]:
-    """The PEs that the first route of this PE's key leads to; the read-out sends nothing."""
+    """The PEs that the first route of this PE's key leads to; a read-out of classes sends nothing."""
     if routing.words is None:
         raise ValueError("a PE without routing")
     key, count = struct.unpack_from("<II", routing.words)

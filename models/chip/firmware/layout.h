@@ -39,7 +39,7 @@ enum region {
     REGION_RECORD,      /* read-out: logits [n] or, where best > 0, candidates, of every step; a ring of parameters.record steps */
     REGION_TIME_DONE,   /* timer counts left after every step, a ring of parameters.record */
     REGION_COUNTERS,    /* struct counters */
-    REGION_RECEIVED,    /* struct inbox: filled while the PE sleeps */
+    REGION_RECEIVED,    /* struct inbox: what came since the last turn */
     REGIONS
 };
 
@@ -100,7 +100,7 @@ struct counters {
     uint32_t received; /* events */
     uint32_t strangers; /* of them from a source this PE does not know: a routing fault */
     uint32_t sent;
-    uint32_t synapses; /* weights added, padding included */
+    uint32_t synapses; /* weights added, padding included, or answered (readout.c) */
     uint32_t late;     /* deadlines missed */
     uint32_t last_late; /* tick of the last one */
     uint32_t failure;  /* 0, or why the firmware stopped */

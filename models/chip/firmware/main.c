@@ -2,8 +2,9 @@
  *
  * Nothing runs but interrupts. Start (feed-through interrupt 0) sets the timer going. Reset (feed-through interrupt 1) forgets the state.
  * The timer gives ticks: on its turn, every `period` ticks from `phase` on, the PE takes the events received since its last turn as those
- * of its step, computes it, and sends (a read-out of tokens has a turn before, readout.c); layer l is one phase behind layer l - 1, and what it sends itself it receives one turn later. The
- * first turn after loading or a reset takes the last outputs from the state that the host may have written, because nobody has sent them.
+ * of its step, computes it, and sends (a read-out of tokens has a turn before, readout.c); layer l is one phase behind layer l - 1, and
+ * what it sends itself it receives one turn later. The first turn after loading or a reset takes the last outputs from the state that the
+ * host may have written, because nobody has sent them.
  * There is no other synchronisation on the chip, so a PE that is not done when the next tick is due has broken the contract: it counts and
  * logs that. */
 #include "platform.h"

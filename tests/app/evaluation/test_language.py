@@ -11,6 +11,7 @@ import pytest
 from commandline import egret, lines
 
 from app.cli import run_command
+from app.commands.evaluate import CACHE
 from app.engine.models import Models
 from app.evaluation import language
 from app.evaluation.cache import Cache, Settings
@@ -18,6 +19,7 @@ from models import checkpoint, wikitext
 from models.chip.integer import LanguageNetwork
 from models.tokenizer import Tokenizer
 from pipeline.errors import USAGE, UserError
+from tests.models.chip import programs
 from tests.models.damage import flipped
 
 TEXT = "the person waves\nand the camera sees it\n"
@@ -146,11 +148,25 @@ def test_a_damaged_archive_or_compressed_text_is_one_sentence(tmp_path: Path) ->
     assert all("it is damaged" in found for found in sentences.values())
 
 
-@pytest.mark.parametrize("cache", ["many", "0,1,0.1", "10,-1,0.1", "10,1,1", "10,1", "10,nan,0.1"])
+@pytest.mark.parametrize("cache", ["many", "0,1,0.1", "10,-1,0.1", "10,1,1", "10,1", "10,nan,0.1", "10,1e39,0.1"])
 def test_caches_that_cannot_be_are_refused(cache: str) -> None:
     with pytest.raises(UserError, match="SIZE,FLATNESS,SHARE") as caught:
         run_command(["evaluate", "language", "--data", "text.txt", "--cache", cache])
     assert caught.value.exit_code == USAGE
+
+
+def test_the_cache_that_the_command_names_is_the_best_one_known() -> None:
+    assert str(Settings()) == CACHE and Settings.parse(CACHE) == Settings()
+
+
+def test_a_network_with_more_tokens_than_events_can_name_takes_no_pes() -> None:
+    said = language.on_the_chip(programs.program(1, "language", [8, 8], outputs=40_000))
+    assert said["pes"] == said["bytes"] == 0 < said["weights"]
+
+
+def test_a_path_that_nobody_can_look_at_is_no_text() -> None:
+    with pytest.raises(UserError, match="cannot be read"):
+        run_command(["evaluate", "language", "--data", "x" * 300])
 
 
 def test_what_the_chip_does_is_told(tmp_path: Path) -> None:

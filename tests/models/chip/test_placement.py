@@ -181,6 +181,18 @@ def test_a_sparse_layer_takes_no_more_pes_than_it_needs() -> None:
     assert max(piece.bytes() for piece in pieces) <= room < max(piece.bytes() for piece in fewer)
 
 
+def test_a_layer_that_is_dense_in_part_takes_no_more_pes_than_it_needs() -> None:
+    program = programs.program(1, "gesture", [600], inputs=1000, density=0.1)
+    (layer,), full = program.layers, programs.program(2, "gesture", [600], inputs=1000).layers[0]
+    for matrix, other in ((layer.wx, full.wx), (layer.wh, full.wh)):
+        for gate in range(3):
+            matrix[:, 600 * gate : 600 * gate + 180] = other[:, 600 * gate : 600 * gate + 180]
+    stage, _ = placement._stages(program)
+    room = placement.REGION_BYTES - placement.ROUTING_BYTES
+    found = placement._fewest(stage)
+    assert found == next(count for count in range(1, 60) if stage.largest(count) <= room)
+
+
 @given(seeds, st.integers(1, 200), st.integers(1, 60), st.integers(1, 90))
 def test_units_are_shared_out_whole_in_order_and_about_evenly(seed: int, units: int, parts: int, most: int) -> None:
     parts = min(parts, units)
@@ -234,7 +246,9 @@ def test_a_pe_has_room_for_the_events_of_all_its_sources_and_to_note_those_with_
 def test_the_tick_fits_the_slowest_pe_and_can_be_chosen() -> None:
     program = programs.program(1, "gesture", [60], inputs=500)
     plan = placed([program])
-    slowest = max(placement.worst_cycles(piece) for piece in placement._slices(program))
+    quads = [element[Region.ROUTING].words[1] for element in plan.elements]  # type: ignore[index]
+    assert max(quads) > 0
+    slowest = max(map(placement.worst_cycles, placement._slices(program), quads))
     assert plan.tick_us % placement.TICK_GRID_US == 0
     assert plan.tick_us - placement.TICK_GRID_US < slowest / 150 <= plan.tick_us
     assert placement.place([program], firmware.image(), tick_us=80.0).tick_us == 80.0

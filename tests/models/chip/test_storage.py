@@ -177,6 +177,25 @@ def test_a_file_larger_than_any_chip_is_refused_unread(tmp_path: Path) -> None:
         storage.load(path, "gesture")
 
 
+def test_a_program_that_could_not_be_read_again_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage, "MOST_WEIGHTS", 100)
+    with pytest.raises(UserError, match="a file holds 100 at most"):
+        storage.save(tmp_path / "a.program", program("gesture"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_checking_a_program_takes_little_more_memory_than_its_weights(tmp_path: Path) -> None:
+    made = programs.program(1, "gesture", [2000], inputs=60, density=0.01)
+    made.metadata.update(config=GESTURE | {"hidden": [2000]}, kind="gesture", version=storage.VERSION)
+    storage.save(tmp_path / "a.program", made)
+    tracemalloc.start()
+    try:
+        storage.load(tmp_path / "a.program", "gesture")
+        assert tracemalloc.get_traced_memory()[1] < 5 * sum(layer.wx.size + layer.wh.size for layer in made.layers)
+    finally:
+        tracemalloc.stop()
+
+
 def test_a_missing_program_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"no program at .*absent"):
         storage.load(tmp_path / "absent", "gesture")
