@@ -17,7 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,9 @@ from pipeline.errors import USAGE, UserError
 
 DEVICES = ("cpu", "cuda")
 """Where a training runs."""
+PATIENCE = timedelta(days=7)
+"""How long a process waits for the others: the first simulates clips for hours before there is anything to train on, and torch's own limits
+of 10 and 30 minutes would end the run meanwhile. torchrun ends all when one fails, so nobody waits for the dead."""
 
 
 class World:
@@ -40,7 +43,7 @@ class World:
 
     def __enter__(self) -> "World":
         if self.size > 1:
-            distributed.init_process_group("cpu:gloo,cuda:nccl" if self.device.type == "cuda" else "gloo")
+            distributed.init_process_group("cpu:gloo,cuda:nccl" if self.device.type == "cuda" else "gloo", timeout=PATIENCE)
         return self
 
     def __exit__(self, *_: object) -> None:
