@@ -32,6 +32,20 @@ PATIENCE = timedelta(days=7)
 """How long a process waits for the others: the first simulates clips for hours before there is anything to train on, and torch's own limits
 of 10 and 30 minutes would end the run meanwhile. torchrun ends all when one fails, so nobody waits for the dead."""
 
+LIMITS = {
+    "steps": (1, 1 << 40),
+    "save_every": (1, 1 << 40),
+    "threads": (1, 1024),
+    "hours": (1e-9, 1e6),
+    "seed": (0, 1 << 31),
+    "rate": (1e-12, 1e3),
+    "peak_rate": (1e-12, 1e3),
+    "clips": (1, 1 << 30),
+    "held_out": (1, 1 << 30),
+}
+"""What a training's options may be: their least and largest values. Seeds of steps are a seed's multiples and fit 64 bits; from the
+clip 2^30 on, those to train on would be those to measure on (clips.py)."""
+
 
 class World:
     """The processes that train together: one, unless torchrun started more. Use as a context manager."""
@@ -231,10 +245,11 @@ def add_arguments(parser: argparse.ArgumentParser, out: Path, folder: Path, step
 
 def check(arguments: argparse.Namespace) -> None:
     """UserError where the options of a training name what cannot be."""
-    for name, least in (("steps", 1), ("save_every", 1), ("threads", 1), ("hours", 1e-9)):
-        value = getattr(arguments, name)
-        if value is not None and not value >= least:
-            raise UserError(f"--{name.replace('_', '-')} {value:g} is no length of a training; name more than zero.", USAGE)
+    for name, (least, most) in LIMITS.items():
+        value = getattr(arguments, name, None)
+        if value is not None and not least <= value <= most:
+            option = "rate" if name == "peak_rate" else name.replace("_", "-")
+            raise UserError(f"--{option} {value} cannot be: name a figure from {least} to {most:.10g}.", USAGE)
     if arguments.resume and getattr(arguments, "start", None) is not None:
         raise UserError("A run that is resumed has its weights already: leave out --initial.", USAGE)
 

@@ -136,14 +136,6 @@ def test_a_run_begins_with_weights_of_its_shape_and_their_vocabulary(articles: P
             train(articles, tmp_path / "other.safetensors", tmp_path / "again", start=first, recipe=SMALL, steps=1)
 
 
-@pytest.mark.parametrize("kind", ["gesture", "language", "spikegpt"])
-@pytest.mark.parametrize("option", ["--steps=0", "--steps=-3", "--hours=0", "--hours=-1", "--save-every=-3", "--threads=0"])
-def test_a_length_that_is_none_is_refused_in_a_sentence(kind: str, option: str) -> None:
-    with pytest.raises(UserError, match=option.partition("=")[0]) as refused:
-        run_command(["train", kind, option])
-    assert refused.value.exit_code == USAGE
-
-
 @pytest.mark.parametrize("kind", ["gesture", "language"])
 def test_a_resumed_run_takes_no_other_weights(kind: str) -> None:
     with pytest.raises(UserError, match="--initial") as refused:

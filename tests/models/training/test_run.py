@@ -1,9 +1,14 @@
-"""Promises of what the trainings share: processes that wait for each other."""
+"""Promises of what the trainings share: processes that wait for each other, and options that cannot be."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from app.cli import run_command
+from pipeline.errors import USAGE, UserError
 
 WAITING = """
 import torch
@@ -25,3 +30,24 @@ def test_processes_wait_for_the_first_one_for_as_long_as_a_simulation_may_take(t
     assert ended.returncode == 0, ended.stderr
     hours = [float(line.split()[1]) for line in ended.stdout.splitlines() if line.startswith("waits")]
     assert len(hours) == 2 and min(hours) >= 24
+
+
+@pytest.mark.parametrize("kind", ["gesture", "language", "spikegpt"])
+@pytest.mark.parametrize(
+    "option",
+    [
+        *("--steps=0", "--steps=-3", "--hours=0", "--hours=-1", "--hours=nan", "--save-every=-3", "--threads=0", "--threads=2147483648"),
+        *("--seed=-1", "--seed=2147483649", "--seed=99999999999999999999", "--rate=0", "--rate=-0.1", "--rate=nan", "--rate=inf"),
+    ],
+)
+def test_a_figure_that_cannot_be_is_refused_in_a_sentence(kind: str, option: str) -> None:
+    with pytest.raises(UserError, match=option.partition("=")[0]) as refused:
+        run_command(["train", kind, option])
+    assert refused.value.exit_code == USAGE
+
+
+@pytest.mark.parametrize("option", ["--clips=0", "--clips=-5", "--clips=1073741825", "--held-out=0", "--held-out=-1"])
+def test_clips_that_are_none_are_refused_in_a_sentence(option: str) -> None:
+    with pytest.raises(UserError, match=option.partition("=")[0]) as refused:
+        run_command(["train", "gesture", option])
+    assert refused.value.exit_code == USAGE
