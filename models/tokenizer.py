@@ -54,6 +54,10 @@ class Tokenizer:
             raise ValueError("it is not a byte-level vocabulary")
         self._bytes = [b""] * len(MARKERS) + [bytes(letters[letter] for letter in name) for name in names[len(MARKERS) :]]
 
+    def __reduce__(self) -> tuple[type["Tokenizer"], tuple[tokenizers.Tokenizer]]:
+        """Copied and sent by being made again: the library's own copy forgets that markers spelled out in a text are text."""
+        return Tokenizer, (self._inner,)
+
     @classmethod
     def load(cls, path: str | Path) -> "Tokenizer":
         """The tokenizer in the file `path`. Raises UserError where it is missing or is not one of ours."""

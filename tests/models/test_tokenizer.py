@@ -1,5 +1,6 @@
 """Promises of `models.tokenizer`: text survives, turns cannot be forged, and streamed text is whole."""
 
+import pickle
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,12 @@ def test_any_text_comes_back_as_it_was_and_never_becomes_a_marker(text: str) -> 
     ids = TOKENIZER.encode(text)
     assert TOKENIZER.decode(ids) == text
     assert not any(TOKENIZER.ends_turn(token) for token in ids)
+
+
+def test_a_copy_that_was_sent_to_another_process_makes_no_marker_of_text_either() -> None:
+    sent = pickle.loads(pickle.dumps(TOKENIZER))
+    for text in ("".join(MARKERS), TEXTS[0]):
+        assert sent.encode(text) == TOKENIZER.encode(text)
 
 
 @given(st.text())
