@@ -1,7 +1,8 @@
 """A chat in a terminal: lines are prompts, lines that begin with a slash are commands (`COMMANDS`).
 
-Everything is asked of the chat's own thread, and what it says is shown until it has done what was asked: the tree, which is asked for last,
-is told when everything before it is done. Ctrl-C stops an answer; where a line is typed it drops that line.
+Everything is asked of the chat's own thread, and what it says is shown until it has done what was asked. An answer is over with its "done"
+and, if it had begun, with the path after that, since only then the conversation stands where the answer leaves it; the tree, which is asked
+for then, is told when everything before it is done. Ctrl-C stops an answer; where a line is typed it drops that line.
 """
 
 import contextlib
@@ -76,6 +77,10 @@ class Terminal:
         self._partner, self._as_json = partner, as_json
         self._messages: queue.SimpleQueue[Message | BaseException] = queue.SimpleQueue()
         self.chat = partner.chat(self._messages.put, self._messages.put)
+        self._complaint = ""
+        """What the chat could not do of that which was asked last."""
+        self._begun = False
+        """Whether the newest answer was begun."""
         self._done: Message = {}
         self._tokens: list[Message] = []
         """Of the newest answer."""
@@ -144,36 +149,51 @@ class Terminal:
         self.do(lambda: self.chat.check(value != "off"))
 
     def do(self, action: Callable[[], None]) -> None:
-        """Ask the chat for something and show what it says until that is done. UserError where it says that it cannot be done."""
+        """Ask the chat for something that is no answer, and show what it says until that is done. UserError where it cannot be done."""
+        self._complaint = ""
         action()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Everything that was asked for is done. UserError where some of it could not be."""
         self.chat.tree()
-        complaint = ""
+        self._hear("tree")
+        if self._complaint:
+            raise UserError(self._complaint)
+
+    def _hear(self, event: str) -> None:
+        """Show what the chat says up to this event."""
         while True:
             message = self._messages.get()
             if isinstance(message, BaseException):
                 raise message
-            event = message.get("event")
-            if message["type"] == "token":
-                self._tokens.append(message)
-                if not self._as_json:
-                    print(_shown(message["text"]), end="", flush=True)
-            elif message["type"] == "notice" and message["level"] == "error":
-                complaint = message["sentence"]
-            elif message["type"] == "notice":
-                self._say(message["sentence"])
-            elif event == "path":
-                self.turns = merge(self.turns, message)
-            elif event == "done":
-                self._done = message
-            elif event == "tree":
-                self.rows = message["rows"]
-                break
-        if complaint:
-            raise UserError(complaint)
+            match message.get("event", message["type"]):
+                case "token":
+                    self._tokens.append(message)
+                    if not self._as_json:
+                        print(_shown(message["text"]), end="", flush=True)
+                case "notice" if message["level"] == "error":
+                    self._complaint = message["sentence"]
+                case "notice":
+                    self._say(message["sentence"])
+                case "started":
+                    self._begun = True
+                case "path":
+                    self.turns = merge(self.turns, message)
+                case "done":
+                    self._done = message
+                case "tree":
+                    self.rows = message["rows"]
+            if message.get("event") == event:
+                return
 
     def _answer(self, action: Callable[[], None], text: str | None = None) -> None:
-        self._tokens = []
-        self.do(action)
+        self._tokens, self._begun, self._complaint = [], False, ""
+        action()
+        self._hear("done")
+        if self._begun:
+            self._hear("path")
+        self._settle()
         done, answer = self._done, next((turn["text"] for turn in reversed(self.turns) if turn["role"] == "model"), "")
         speed = round(done["tokens"] / done["seconds"], 1) if done["seconds"] else 0.0
         if self._as_json:
