@@ -51,7 +51,7 @@ def kind_of(data: Path) -> str:
 
 
 def material(data: Path, tokenizer: Path, vocabulary: int) -> Material:
-    """The texts at `data` as tokens. The vocabulary is the one at `tokenizer`, or learnt from the training text and written there."""
+    """The texts at `data` as tokens. The vocabulary is the one at `tokenizer`, or learnt from the training text where there is none."""
     return _wikitext(data, tokenizer, vocabulary) if kind_of(data) == WIKITEXT else _chat(data, tokenizer, vocabulary)
 
 
@@ -92,11 +92,7 @@ def _wikitext(source: Path, place: Path, vocabulary: int) -> Material:
 
 
 def _tokenizer(place: Path, learnt: list[str], vocabulary: int, *, whole_words: bool) -> Tokenizer:
-    if place.exists():
-        return Tokenizer.load(place)
-    tokenizer = Tokenizer.train(learnt, vocabulary, whole_words=whole_words)
-    tokenizer.save(place)
-    return tokenizer
+    return Tokenizer.load(place) if place.exists() else Tokenizer.train(learnt, vocabulary, whole_words=whole_words)
 
 
 @dataclass(frozen=True)

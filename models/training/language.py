@@ -61,8 +61,10 @@ def train(
     torch.set_num_threads(threads)
     with runs.World(device) as world:
         folder = runs.Folder(run, recipe.settings(kind, seed, world.size), resume, writes=world.first)
-        network = None if start is None else _started(start, recipe, run, writes=world.first)
-        reader = Reader(recipe, seed, world, _material(world, data, run / "tokenizer.json", recipe.vocabulary), network)
+        network, tokenizer = (None, run / "tokenizer.json") if start is None else _started(start, recipe)
+        reader = Reader(recipe, seed, world, world.share(lambda: corpus.material(data, tokenizer, recipe.vocabulary)), network)
+        if world.first:  # not before: a run that was refused leaves no vocabulary to the next
+            reader.material.tokenizer.save(run / "tokenizer.json")
         pace = runs.Pace(steps, hours)
 
         def advance() -> Figures:
@@ -80,27 +82,17 @@ def train(
         return _finish(reader, output)
 
 
-def _started(path: Path, recipe: Recipe, run: Path, *, writes: bool) -> language.LanguageModel:
-    """The model at `path`, whose tokenizer becomes that of the `run`; one process `writes`.
+def _started(path: Path, recipe: Recipe) -> tuple[language.LanguageModel, Path]:
+    """The model at `path`, and where its tokenizer is.
 
     UserError if it has another shape than the recipe's, or no tokenizer of its own beside it.
     """
     model, place = language.load(path), path.with_suffix(".tokenizer.json")
     if (len(model.embedding), tuple(model.hidden)) != (recipe.vocabulary, recipe.hidden):
         raise UserError(f"{path} holds a model of another shape than the one to train; name its --hidden and --vocabulary.", USAGE)
-    tokenizer = Tokenizer.load(place) if place.exists() else None
-    if tokenizer is None or len(tokenizer) != recipe.vocabulary:
+    if not place.exists() or len(Tokenizer.load(place)) != recipe.vocabulary:
         raise UserError(f"There is no {place.name} of {path} beside it; take weights and tokenizer as `egret train language` wrote them.")
-    if writes:
-        tokenizer.save(run / "tokenizer.json")
-    return model
-
-
-def _material(world: runs.World, data: Path, tokenizer: Path, vocabulary: int) -> corpus.Material:
-    """The texts; the first process learns the vocabulary where there is none yet."""
-    material = corpus.material(data, tokenizer, vocabulary) if world.first else None
-    world.wait()
-    return material or corpus.material(data, tokenizer, vocabulary)
+    return model, place
 
 
 def _measured(reader: Reader, limit: int) -> dict[str, float]:

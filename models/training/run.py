@@ -19,12 +19,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, distributed, nn
 
 from pipeline.errors import USAGE, UserError
+
+T = TypeVar("T")
 
 DEVICES = ("cpu", "cuda")
 """Where a training runs."""
@@ -94,6 +96,14 @@ class World:
         parts: list[list[Tensor]] = [[] for _ in range(self.size)]
         distributed.all_gather_object(parts, values)
         return parts
+
+    def share(self, make: Callable[[], T]) -> T:
+        """What the first process makes, for all; the others wait for it."""
+        if self.size == 1:
+            return make()
+        made = [make() if self.first else None]
+        distributed.broadcast_object_list(made, 0)
+        return cast(T, made[0])
 
     def wait(self) -> None:
         """Until all are here."""

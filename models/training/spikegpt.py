@@ -177,10 +177,10 @@ def train(
     recipe = recipe or Recipe()
     with runs.World(device) as world:
         folder = runs.Folder(run, recipe.settings(seed, world.size), resume, writes=world.first)
-        text = data, run / "tokenizer.json", recipe.vocabulary
-        material = corpus.material(*text) if world.first else None
-        world.wait()  # the first process learns the vocabulary
-        reader = _Reader(recipe, seed, world, material or corpus.material(*text))
+        tokenizer = run / "tokenizer.json"
+        reader = _Reader(recipe, seed, world, world.share(lambda: corpus.material(data, tokenizer, recipe.vocabulary)))
+        if world.first:  # not before: a run that was refused leaves no vocabulary to the next
+            reader.material.tokenizer.save(tokenizer)
         pace = runs.Pace(steps, hours)
 
         def advance() -> Figures:

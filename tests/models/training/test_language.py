@@ -124,16 +124,28 @@ def test_a_run_begins_with_weights_of_its_shape_and_their_vocabulary(articles: P
     fresh = train(articles, tmp_path / "fresh.safetensors", tmp_path / "fresh", recipe=SMALL, steps=1, save_every=1000)
     assert begun["perplexity_word"] < 0.7 * fresh["perplexity_word"]
     assert (tmp_path / "next" / "tokenizer.json").read_bytes() == first.with_suffix(".tokenizer.json").read_bytes()
-    other = replace(SMALL, hidden=(8, 8))
-    with pytest.raises(UserError, match="another shape"):
-        train(articles, tmp_path / "other.safetensors", tmp_path / "other", start=first, recipe=other, steps=1)
-    assert not (tmp_path / "other" / "tokenizer.json").exists()  # a run that was refused leaves no vocabulary to the next
     for contents in (Tokenizer.train(["a b c"], 270), None):
         first.with_suffix(".tokenizer.json").unlink()
         if contents is not None:
             contents.save(first.with_suffix(".tokenizer.json"))
         with pytest.raises(UserError, match=r"There is no first\.tokenizer\.json"):
-            train(articles, tmp_path / "other.safetensors", tmp_path / "again", start=first, recipe=SMALL, steps=1)
+            train(articles, tmp_path / "a.safetensors", tmp_path / "again", start=first, recipe=SMALL, steps=1)
+
+
+def test_a_run_that_was_refused_leaves_no_vocabulary_to_the_next(articles: Path, tmp_path: Path) -> None:
+    first = tmp_path / "first.safetensors"
+    train(articles, first, tmp_path / "run", recipe=replace(SMALL, density=1.0), steps=1, save_every=1000)
+    for recipe, sentence in (
+        (replace(SMALL, density=2.0), "not a share"),
+        (replace(SMALL, streams=4000), "too short"),
+    ):
+        for start in (first, None):
+            with pytest.raises(UserError, match=sentence):
+                train(articles, tmp_path / "a.safetensors", tmp_path / "refused", start=start, recipe=recipe, steps=1)
+            assert not (tmp_path / "refused" / "tokenizer.json").exists()
+    with pytest.raises(UserError, match="another shape"):
+        train(articles, tmp_path / "a.safetensors", tmp_path / "refused", start=first, recipe=replace(SMALL, hidden=(8, 8)), steps=1)
+    assert not (tmp_path / "refused" / "tokenizer.json").exists()
 
 
 @pytest.mark.parametrize("kind", ["gesture", "language"])
