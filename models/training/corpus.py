@@ -18,7 +18,7 @@ import yaml
 
 from models import wikitext
 from models.tokenizer import END, Tokenizer, conversations
-from pipeline.errors import UserError
+from pipeline.errors import USAGE, UserError
 
 Tokens = npt.NDArray[np.uint16]
 
@@ -51,7 +51,10 @@ def kind_of(data: Path) -> str:
 
 
 def material(data: Path, tokenizer: Path, vocabulary: int) -> Material:
-    """The texts at `data` as tokens. The vocabulary is the one at `tokenizer`, or learnt from the training text where there is none."""
+    """The texts at `data` as tokens. The vocabulary is the one at `tokenizer`, or learnt from the training text where there is none.
+
+    UserError where the one at `tokenizer` has not as many ids as `vocabulary` asks for, and the texts cannot be read.
+    """
     return _wikitext(data, tokenizer, vocabulary) if kind_of(data) == WIKITEXT else _chat(data, tokenizer, vocabulary)
 
 
@@ -92,7 +95,20 @@ def _wikitext(source: Path, place: Path, vocabulary: int) -> Material:
 
 
 def _tokenizer(place: Path, learnt: list[str], vocabulary: int, *, whole_words: bool) -> Tokenizer:
-    return Tokenizer.load(place) if place.exists() else Tokenizer.train(learnt, vocabulary, whole_words=whole_words)
+    """The tokenizer at `place`, or a new one of at most `vocabulary` ids: a short text has not so many."""
+    there = Tokenizer.load(place) if place.exists() else None
+    if there is not None and len(there) == vocabulary:
+        return there
+    tokenizer = Tokenizer.train(learnt, vocabulary, whole_words=whole_words)
+    if there is None:
+        return tokenizer
+    if len(there) != len(tokenizer):
+        raise UserError(
+            f"{place} has {len(there)} ids and --vocabulary asks for {vocabulary}: ask for {len(there)}, name another folder (--folder), or"
+            " delete that file.",
+            USAGE,
+        )
+    return there
 
 
 @dataclass(frozen=True)

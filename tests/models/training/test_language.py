@@ -148,6 +148,27 @@ def test_a_run_that_was_refused_leaves_no_vocabulary_to_the_next(articles: Path,
     assert not (tmp_path / "refused" / "tokenizer.json").exists()
 
 
+def test_a_vocabulary_of_another_size_in_the_folder_is_refused_but_not_that_of_a_text_too_short_for_more(
+    text: Path, tmp_path: Path
+) -> None:
+    place, run = tmp_path / "run" / "tokenizer.json", {"output": tmp_path / "a.safetensors", "run": tmp_path / "run", "steps": 1}
+    for there in (290, 310):
+        shutil.rmtree(tmp_path / "run", ignore_errors=True)
+        place.parent.mkdir()
+        Tokenizer.train(corpus.texts(corpus.read(text)), there).save(place)
+        before = place.read_bytes()
+        with pytest.raises(UserError, match=f"{there} ids and --vocabulary asks for 300.*--folder") as refused:
+            train(text, recipe=SMALL, **run)
+        assert refused.value.exit_code == USAGE and place.read_bytes() == before
+    place.unlink()
+    large = replace(SMALL, vocabulary=8000)  # more than there is in so short a text
+    train(text, recipe=large, **run)
+    filled = len(Tokenizer.load(place))
+    assert 300 < filled < 8000
+    train(text, recipe=large, resume=True, **run)
+    assert len(Tokenizer.load(place)) == filled
+
+
 @pytest.mark.parametrize("kind", ["gesture", "language"])
 def test_a_resumed_run_takes_no_other_weights(kind: str) -> None:
     with pytest.raises(UserError, match="--initial") as refused:
