@@ -20,7 +20,7 @@ import assets
 from models import gesture
 from models.local import Local
 from models.training import clips as data
-from models.training import dvs128, plot
+from models.training import dvs128, plot, prune
 from models.training import run as runs
 from models.training.answers import Answers
 from models.training.loop import Figures, Progress, drive, one_line
@@ -63,11 +63,11 @@ def train(
     recipe = recipe or Recipe()
     torch.set_num_threads(threads)
     with runs.World(device) as world:
-        learnt, kept_back = _simulated(world, clip_folder, clips, held_out) if recordings is None else _recorded(recordings)
+        prune.check(recipe.density)
         folder = runs.Folder(run, recipe.settings(seed, world.size), resume, writes=world.first)
-        trainer = Trainer(
-            recipe, seed, world, learnt, len(GESTURES), None if start is None else _started(start, recipe, seed), _workers(world)
-        )
+        network = None if start is None else _started(start, recipe, seed)  # what may be refused is, before hours of simulation
+        learnt, kept_back = _simulated(world, clip_folder, clips, held_out) if recordings is None else _recorded(recordings)
+        trainer = Trainer(recipe, seed, world, learnt, len(GESTURES), network, _workers(world))
         pace = runs.Pace(steps, hours)
 
         def advance() -> Figures:

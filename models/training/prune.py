@@ -51,6 +51,12 @@ def _share(matrices: Mapping[str, Tensor]) -> float:
     return sum(int(torch.count_nonzero(matrix)) for matrix in matrices.values()) / sum(matrix.numel() for matrix in matrices.values())
 
 
+def check(density: float) -> None:
+    """UserError where `density` is not a share above 0."""
+    if not 0 < density <= 1:
+        raise UserError(f"A density of {density:g} is not a share of the weights: name one above 0 and at most 1.", USAGE)
+
+
 class Pruner:
     """Holds the layers' smallest weights at zero. Call `hold` after every step of the optimiser."""
 
@@ -61,8 +67,7 @@ class Pruner:
 
         UserError where `density` is not a share above 0.
         """
-        if not 0 < density <= 1:
-            raise UserError(f"A density of {density:g} is not a share of the weights: name one above 0 and at most 1.", USAGE)
+        check(density)
         self.density = density
         self._matrices = {name: parameter for name, parameter in parameters if parameter.ndim == 2}
         self._most = _share(self._matrices)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pytest
 import torch
 
+from app.cli import run_command
 from models import checkpoint, gesture
 from models.gesture import GestureNetwork
 from models.local import Local
@@ -288,6 +289,23 @@ def test_a_density_that_is_no_share_is_one_sentence(folder: Path, tmp_path: Path
     for wrong in (0.0, 1.5):
         with pytest.raises(UserError, match="not a share"):
             train(tmp_path / "out", tmp_path / "run", folder, steps=1, **(SMALL | {"recipe": replace(RECIPE, density=wrong)}))
+
+
+def test_a_run_that_cannot_begin_is_refused_before_any_clip_is_simulated(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "taken" / "state.pt").write_bytes(b"a run")
+    (tmp_path / "weights").write_bytes(b"no weights")
+    for options, sentence in (
+        (["--initial", str(tmp_path / "absent")], "absent"),
+        (["--initial", str(tmp_path / "weights")], "weights"),
+        (["--density", "2"], "not a share"),
+        (["--folder", str(tmp_path / "taken")], "a run in .* already"),
+        (["--resume"], "no run to resume"),
+    ):
+        given = ["--folder", str(tmp_path / "run"), "--clip-folder", str(tmp_path / "clips"), "--clips", "1", "--held-out", "1", *options]
+        with pytest.raises(UserError, match=sentence):
+            run_command(["train", "gesture", "--out", str(tmp_path / "out"), "--steps", "1", *given])
+        assert not (tmp_path / "clips").exists()
 
 
 def test_a_clip_folder_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
