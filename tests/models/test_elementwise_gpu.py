@@ -1,4 +1,8 @@
-"""Promises of a step's element-wise half for a GPU: torch computes the same. Without a GPU Triton's interpreter runs the kernels."""
+"""Promises of a step's element-wise half for a GPU: torch computes the same.
+
+They run where Triton is, which no extra of the project names: it comes with the CUDA builds of torch for Linux, and beside a build for
+processors it is installed by hand (`pip install triton`). Without a GPU Triton's interpreter then runs the kernels.
+"""
 
 import pytest
 import torch
@@ -7,7 +11,7 @@ from torch import Tensor
 from models import sequence
 from models.sequence import Dense, Local, Product, Sequence, Surrogate
 
-pytest.importorskip("triton", reason="the kernels for a GPU need triton, which comes with the CUDA builds of torch")
+pytest.importorskip("triton", reason="the kernels for a GPU need triton, which no extra names: pip install triton")
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 with pytest.MonkeyPatch.context() as patch:
     if DEVICE == "cpu":
