@@ -37,7 +37,8 @@ token     id (of the answer), index, node (id of this token in the conversation'
           activity, operations, energy_uj (estimated; null on the host), tokens_per_s, chip (a chip made this step), agrees (not the
           first token at which chip and host differ; null where that is not asked for)
 chat      event "started" {id, prompt (null: an answer without one, which goes on the last turn if that is the model's), seed};
-          "done" {id, reason ("end"|"stopped"|"limit"|"error"), tokens, seconds, first_token_ms, seed, prompt, host: null | {agreed,
+          "done" {id, reason ("end"|"stopped"|"limit"|"error"), tokens, seconds, first_token_ms, seed, prompt, read (false: it was over
+          before the prompt had been read, and the conversation stands where it stood before), host: null | {agreed,
           alone: tokens in whose steps chip and host came to the same, and that are the host's alone, reason: why the chip was left, or
           "", difference: null | {node, text, index: null before the answer} of the first token in whose step the two differ}};
           "path" {after, turns [{role: "user"|"model", text, done, reason, node (its last token), seed, pieces [[node, text, activity,
@@ -60,7 +61,7 @@ filters {...settings.filters}    any subset; null switches a filter off
 threshold {value} | min_events {value}
 chat {prompt, SETTINGS}          an answer; SETTINGS are any of seed, tokens, preset, temperature, top_k, top_p, min_p, repetition_penalty,
                                  repetition_window (`models.sampling`); what is left out is as in the preset "balanced", 200 tokens
-chat_regenerate {node?, SETTINGS}   the last answer, or that of this token, anew
+chat_regenerate {node?, SETTINGS}   the last answer, or that of this token, anew; with a seed that no version of it had
 chat_continue {SETTINGS}         write on where the conversation stands
 chat_edit {node, prompt, SETTINGS}  ask this in place of the visitor's turn that this token belongs to
 chat_rewind {node} | chat_switch {node} | chat_clear | chat_stop     0 is the beginning

@@ -41,9 +41,13 @@ class Conversation:
     def clear(self) -> None:
         """Forget everything, other branches too."""
         self.network.reset()
-        self.memory = Memory(self.network.state, self._limit_bytes, self._ids)
-        self._at = self.memory.root
-        """Where the network's state stands."""
+        self.take_up(Memory(self.network.state, self._limit_bytes, self._ids))
+
+    def take_up(self, memory: Memory) -> None:
+        """Go on with `memory`, one that this conversation had before."""
+        self.memory = memory
+        self._at: Node | None = None
+        """Where the network's state stands, if that is known."""
         self._scores: Floats | None = None
         """Of the token that follows `_at`."""
         self._stream: Stream | None = None

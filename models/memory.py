@@ -29,12 +29,16 @@ LEAST_NODES = 64
 """Tokens that are kept however large a state is."""
 
 
+REASONS = ("end", "stopped", "limit", "error")
+"""Why an answer is over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """How an answer was written that ends at a node."""
 
     reason: str
-    """``end``, ``stopped`` or ``limit``."""
+    """One of `REASONS`."""
     seed: int
     seconds: float
 
@@ -137,6 +141,15 @@ class Memory:
         del parent.children[node.token, node.role, node.first], self._nodes[node.id]
         parent.latest = next(reversed(parent.children.values()), None)
 
+    def __contains__(self, node: Node) -> bool:
+        """Whether `node` can be gone back to."""
+        return self._nodes.get(node.id) is node
+
+    def undo(self, node: Node) -> None:
+        """Go back from `head` to `node`, or as far as anything is kept, and forget on the way what nothing else needs."""
+        while self.head is not node and self.head.parent is not None:
+            self.drop(self.head)
+
     def rewind(self, node: Node) -> None:
         """Stand at `node`, in constant time."""
         self.head = node
@@ -174,6 +187,16 @@ class Memory:
         if begun.first and begun.parent:
             found |= {end.id: end for end in self.ends(begun.parent) if end.role == turn.role}
         return [found[number] for number in sorted(found)]
+
+    def answers(self, above: Node) -> list[Answer]:
+        """How every answer came about that goes on the turn of `above`, or begins after it if it is the visitor's."""
+        found, waiting = [], [child for child in above.children.values() if child.role == MODEL]
+        while waiting:
+            node = waiting.pop()
+            waiting += [child for child in node.children.values() if not child.first]
+            if node.answer:
+                found.append(node.answer)
+        return found
 
     def ends(self, above: Node) -> list[Node]:
         """Where the turns end that begin after `above`, oldest first."""

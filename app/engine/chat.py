@@ -6,7 +6,8 @@ Wishes come from other threads and are carried out one after the other. What hap
 - whatever moves the conversation elsewhere (regenerate, edit, rewind, switch, clear, load) stops the answer and drops what waits first.
 
 `stop` ends an answer in the thread that calls it: the "done" message is sent at once, even while the network is in the middle of a step,
-which may take long on a chip. What that step brings is dropped, and the conversation stands after the last token that was told.
+which may take long on a chip. What that step brings is dropped, and the conversation stands after the last token that was told. A prompt
+that had not been read to its end by then was not said: the conversation stands where it stood before.
 
 The conversation does not depend on the machine: where a chip is lost, the same network goes on on the host, with the same state
 (`models.chip.failover`), and the states in the memory are good for either.
@@ -16,6 +17,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,7 +28,7 @@ from app.protocol import Message
 from models.chip.failover import Watched
 from models.conversation import Conversation
 from models.inference import Network, Text
-from models.memory import MODEL, Answer, Node
+from models.memory import Node
 from pipeline.errors import UserError
 
 MAX_TOKENS = 2000
@@ -55,15 +57,13 @@ class Chat:
         Writing a token takes at least `pace_s`; reading a prompt is not slowed. `about` goes into exports.
         """
         self.tokens_per_s = 0.0
-        self.seed = 0
-        """Of the newest answer."""
         self._conversation = Conversation(network, text)
         self._text = text
         self._on_message, self._on_crash = on_message, on_crash
         self._pace_s, self._energy = pace_s, energy
         self._about = about or {}
         self._watched = network if isinstance(network, Watched) else None
-        self._checks = False
+        self._checks = self._loading = False
         self._lock = threading.RLock()
         """Of what follows, and of the order of messages."""
         self._asked = 0
@@ -73,6 +73,7 @@ class Chat:
         """Answers that were asked for and have not begun, by number."""
         self._writing: Writing | None = None
         self._told = telling.Told()
+        self._tree_wanted = False
         self._queue: queue.SimpleQueue[Wish | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="egret-chat", daemon=True)
 
@@ -92,8 +93,13 @@ class Chat:
 
     @property
     def busy(self) -> bool:
-        """Whether an answer is being written."""
-        return (writing := self._writing) is not None and not writing.reason
+        """Whether an answer is being written, or a conversation taken up."""
+        return self._loading or ((writing := self._writing) is not None and not writing.reason)
+
+    @property
+    def still(self) -> AbstractContextManager[object]:
+        """A lock: while it is held nothing is told of the chat, but by whoever holds it."""
+        return self._lock
 
     @property
     def memory_age(self) -> int:
@@ -119,7 +125,9 @@ class Chat:
         self._line_up("proceed", prompt)
 
     def regenerate(self, prompt: Prompt, node: int | None = None) -> None:
-        """Write the answer that token `node` belongs to, or the last one, anew with the settings of `prompt`, whose text is not used."""
+        """Write the answer that token `node` belongs to, or the last one, anew with the settings of `prompt`, whose text is not used.
+
+        If there is a version of the answer with that seed or a larger one already, the seed is the one after the largest."""
         self._move("regenerate", prompt, node)
 
     def edit(self, prompt: Prompt, node: int) -> None:
@@ -147,14 +155,18 @@ class Chat:
         self._put("export", path=path)
 
     def tree(self) -> None:
-        """Tell the tree of branches."""
-        self._put("tree")
+        """Tell the tree of branches, within the next token while an answer is written."""
+        with self._lock:
+            if self._writing or self._line:
+                self._tree_wanted = True
+            else:
+                self._put("tree")
 
     def check(self, value: bool) -> None:
         """Tell from the next answer on how chip and host get on in it, or no longer. UserError where there is no chip to compare."""
         if value and self._watched is None:
             raise UserError("There is nothing to compare: the language model runs on the host.")
-        self._put("check" if value else "uncheck")
+        self._checks = value
 
     def stop(self) -> None:
         """End the answer that is being written, and drop prompts that wait."""
@@ -203,6 +215,7 @@ class Chat:
                     (self._answer if wish.answers else self._carry_out)(wish)
                 except UserError as error:
                     self._on_message({"type": "notice", "level": "error", "sentence": str(error)})
+                self._tell_tree_if_wanted()
         except BaseException as error:
             self._writing = None
             self._on_crash(error)
@@ -226,12 +239,13 @@ class Chat:
                 return
             case "load":
                 assert wish.path is not None
-                export.load(conversation, wish.path, self._about, lambda: wish.number <= self._stopped)
+                self._loading = True
+                try:
+                    export.load(conversation, wish.path, self._about, lambda: wish.number <= self._stopped, self._account)
+                finally:
+                    self._loading = False
             case "tree":
                 self._on_message(telling.tree(conversation.memory))
-                return
-            case "check" | "uncheck":
-                self._checks = wish.kind == "check"
                 return
         self._tell_path()
 
@@ -246,16 +260,24 @@ class Chat:
         with self._lock:
             self._on_message(self._told.path(self._conversation.memory))
 
+    def _tell_tree_if_wanted(self) -> None:
+        if self._tree_wanted:
+            self._tree_wanted = False
+            self._on_message(telling.tree(self._conversation.memory))
+
     def _answer(self, wish: Wish) -> None:
         """Read what is to be read and write an answer, unless it was stopped before its turn came."""
-        writing = Writing(wish)
+        memory = self._conversation.memory
+        writing = Writing(wish, before=memory.head)
         try:
             if wish.number not in self._line:
                 return  # it was stopped, and that is told already
             if wish.asks and not wish.prompt.text.strip():
                 raise UserError("There is nothing to answer: write something first.")
             banned = self._go(wish)
-            writing.above = self._conversation.memory.head
+            writing.above = memory.head
+            if wish.kind == "regenerate":
+                writing.wish = wish.seeded(memory.answers(memory.head))
         except UserError:
             with self._lock:
                 if self._line.pop(wish.number, None):
@@ -268,7 +290,7 @@ class Chat:
                 return
             if self._checks and self._watched:
                 writing.compared = Compared(self._watched)
-            self._writing, self.seed = writing, writing.sampling.seed
+            self._writing = writing
             prompt = wish.prompt.text if wish.asks else None
             self._on_message({"type": "chat", "event": "started", "id": wish.number, "prompt": prompt, "seed": writing.sampling.seed})
         try:
@@ -302,13 +324,15 @@ class Chat:
         conversation, wish = self._conversation, writing.wish
         try:
             for node in conversation.read(wish.prompt.text) if wish.asks else conversation.open_answer():
+                self._account(node, writing)
+                self._tell_tree_if_wanted()
                 if writing.reason:
-                    conversation.memory.drop(node)
                     return False
-                self._account(writing, node)
         except ValueError as error:
             raise UserError(f"The model cannot read this: {error}.") from None
-        return True
+        with self._lock:
+            writing.read = not writing.reason
+        return writing.read
 
     def _write(self, writing: Writing, banned: list[int]) -> None:
         conversation, how = self._conversation, writing.sampling
@@ -322,20 +346,21 @@ class Chat:
                 self._finish(writing, "end")
                 return
             node = conversation.take(token)
-            self._account(writing, node, index)
+            self._account(node, writing, index)
             self.tokens_per_s = (index + 1) / max(time.monotonic() - begun, 1e-9)
             with self._lock:
                 if writing.reason:
                     conversation.memory.drop(node)
                     return
                 self._tell(writing, node)
+            self._tell_tree_if_wanted()
             if (rest_s := now + self._pace_s - time.monotonic()) > 0:
                 time.sleep(rest_s)  # what is left of the token's time is left to the other threads
         self._finish(writing, "limit")
 
-    def _account(self, writing: Writing, node: Node, index: int | None = None) -> None:
+    def _account(self, node: Node, writing: Writing | None = None, index: int | None = None) -> None:
         node.energy_uj = self._energy(node.operations, self._conversation.network.activity)
-        if writing.compared:
+        if writing and writing.compared:
             writing.compared.follow(node, index)
 
     def _tell(self, writing: Writing, node: Node) -> None:
@@ -359,10 +384,6 @@ class Chat:
     def _end(self, writing: Writing) -> None:
         """Keep how the answer came about, and tell where the conversation stands now."""
         with self._lock:
-            head, above = self._conversation.memory.head, writing.above
-            if head is not above and head.role == MODEL:
-                if above and above.answer and above.answer.reason != "end" and not writing.wish.asks:
-                    above.answer = None  # it was not over: it went on there
-                head.answer = Answer(writing.reason, writing.sampling.seed, writing.seconds)
+            writing.leave(self._conversation.memory)
             self._writing = None
             self._tell_path()

@@ -12,11 +12,14 @@ from typing import Any
 
 from app.protocol import Message
 from models.conversation import Conversation
-from models.memory import MODEL, USER, Answer, Memory, Node
+from models.memory import MODEL, REASONS, USER, Answer, Memory, Node
+from models.sampling import MAX_SEED
 from pipeline.errors import UserError
 
 NAMES = {USER: "You", MODEL: "Egret"}
 MAX_BYTES = 64 << 20
+LONGEST_S = 1e9
+"""Seconds that an answer may have taken."""
 KIND = "conversation"
 
 
@@ -69,9 +72,11 @@ def _answer(node: Node) -> Message:
     return {"reason": answer.reason, "seed": answer.seed, "seconds": round(answer.seconds, 4)} if answer else {}
 
 
-def load(conversation: Conversation, path: Path, about: Message, stopped: Callable[[], bool]) -> None:
-    """Forget the present conversation and read the one in `path`, until `stopped`. UserError where there is none, or one with another
-    model; the present one is kept then."""
+def load(conversation: Conversation, path: Path, about: Message, stopped: Callable[[], bool], fed: Callable[[Node], None]) -> None:
+    """Forget the present conversation and read the one in `path`; `fed` is told each of its tokens as it is read.
+
+    The present one is kept where this is `stopped`, and with a UserError where there is none in `path`, or one with another model.
+    """
     again = "choose a JSON file that Egret exported with this model"
     try:
         if path.exists() and not path.is_file():  # a device or a pipe has no end
@@ -84,24 +89,26 @@ def load(conversation: Conversation, path: Path, about: Message, stopped: Callab
         rows, root, head = _checked(conversation, contents, about)
     except OSError as error:
         raise UserError(f"The conversation {path} cannot be read ({error.strerror}): {again}.") from None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise UserError(f"{path} is no conversation that can be taken up ({str(error) or 'it is damaged'}): {again}.") from None
+    before = conversation.memory
     conversation.clear()
     memory = conversation.memory
     nodes = {root: memory.root}
     for number, parent, token, role, first, answer in rows:
         if stopped():
-            return
+            conversation.take_up(before)
+            raise UserError(f"Taking up {path} was stopped: the conversation is as it was.")
         memory.rewind(nodes[parent])
         nodes[number] = node = conversation.feed(token, role, first)
-        if answer:
-            node.answer = Answer(str(answer["reason"]), int(answer["seed"]), float(answer["seconds"]))
+        node.answer = answer and Answer(**answer)
+        fed(node)
     memory.switch(nodes[head])
     memory.rewind(nodes[head])
 
 
 def _checked(conversation: Conversation, contents: Any, about: Message) -> tuple[list[tuple[Any, ...]], int, int]:
-    """Rows of the tree, and the ids of root and head; ValueError, KeyError or TypeError where they make no sense."""
+    """Rows of the tree as they came about, and the ids of root and head; ValueError, KeyError or TypeError where they make no sense."""
     if contents["type"] != KIND:
         raise ValueError("it is something else")
     if contents.get("model") != about.get("model"):
@@ -109,7 +116,7 @@ def _checked(conversation: Conversation, contents: Any, about: Message) -> tuple
     tree = contents["tree"]
     if tree["begins_at_age"]:
         raise ValueError("its beginning had been given up")
-    rows, known = [tuple(row) for row in tree["nodes"]], {tree["root"]}
+    rows, known = sorted((tuple(row) for row in tree["nodes"]), key=_number), {tree["root"]}
     if len(rows) > conversation.memory.limit:
         raise ValueError("it is longer than what is kept")
     for number, parent, token, role, first, answer in rows:
@@ -117,9 +124,23 @@ def _checked(conversation: Conversation, contents: Any, about: Message) -> tuple
             raise ValueError("its tree is damaged")
         if not 0 <= token < conversation.network.vocabulary:
             raise ValueError(f"there is no token {token}")
-        if answer is not None:
-            float(answer["seconds"]), int(answer["seed"]), str(answer["reason"])
+        if answer is not None and not _is_answer(answer):
+            raise ValueError("it does not say how its answers came about")
         known.add(number)
     if tree["head"] not in known:
         raise ValueError("its tree is damaged")
     return rows, tree["root"], tree["head"]
+
+
+def _number(row: tuple[Any, ...]) -> int:
+    """By which tokens are in the order in which they came."""
+    if type(row[0]) is not int:
+        raise ValueError("its tree is damaged")
+    return row[0]
+
+
+def _is_answer(said: Any) -> bool:
+    """Whether `said` is what `_answer` says."""
+    seed, seconds, reason = said["seed"], said["seconds"], said["reason"]
+    whole = type(seed) is int and 0 <= seed <= MAX_SEED and type(seconds) in (int, float) and 0 <= seconds < LONGEST_S
+    return whole and reason in REASONS and len(said) == 3

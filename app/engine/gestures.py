@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 
 from app.engine.chat import Chat
 from app.engine.wishes import NOTHING, Prompt
-from models.sampling import MAX_SEED
 from pipeline.errors import UserError
 
 LOOKED_AT, CONFIRMED, RELEASED = 16, 12, 20
@@ -99,8 +98,7 @@ class GestureControl:
             chat.stop()
             self._notice("info", f"Gesture {name}: the answer is stopped.")
         elif action == REGENERATE and chat.memory_age and not chat.busy:
-            seed = (chat.seed + 1) % MAX_SEED
-            chat.regenerate(replace(self._how, sampling=replace(self._how.sampling, seed=seed)))
+            chat.regenerate(self._how)
             self._notice("info", f"Gesture {name}: the answer is written anew.")
         elif action == ACCEPT and not chat.busy and (text := self.suggestion):
             chat.ask(replace(self._how, text=text))

@@ -112,7 +112,8 @@ class Engine:
             undo.callback(self._source.close, 1.0)
             self.folder = session.create()
             undo.callback(session.remove, self.folder)
-            self._server = Server(self.folder / session.SOCKET, lambda: snapshot.hello(self), self._orders.put)
+            still = lambda: self.chat.still if self.chat else contextlib.nullcontext()  # noqa: E731
+            self._server = Server(self.folder / session.SOCKET, lambda: snapshot.hello(self), self._orders.put, still)
             undo.callback(self._server.stop)
             self._source.start()
             self._start_capture()  # the source's process starts up while the networks load here

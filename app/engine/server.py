@@ -10,6 +10,7 @@ import socket
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from app.protocol import MAX_LINE, Message, decode, encode
@@ -34,9 +35,18 @@ class _Client:
 class Server:
     """Serves `app.protocol` on a UNIX socket."""
 
-    def __init__(self, path: Path, hello: Callable[[], Message], on_command: Callable[[Message], None]) -> None:
-        """`hello` makes a new window's first message; `on_command` is called in the server's thread and must be quick."""
-        self._hello = hello
+    def __init__(
+        self,
+        path: Path,
+        hello: Callable[[], Message],
+        on_command: Callable[[Message], None],
+        still: Callable[[], AbstractContextManager[object]] = contextlib.nullcontext,
+    ) -> None:
+        """`hello` makes a new window's first message; `on_command` is called in the server's thread and must be quick.
+
+        `still` gives the lock that `hello` takes and under which others publish, if there is one: it is always taken before the server's.
+        """
+        self._hello, self._still = hello, still
         self._on_command = on_command
         self._clients: dict[socket.socket, _Client] = {}
         self._lock = threading.Lock()
@@ -124,7 +134,7 @@ class Server:
             return
         connection.setblocking(False)
         client = _Client(connection)
-        with self._lock:  # nothing may be published between the hello and the first message after it
+        with self._still(), self._lock:  # nothing may be published between the hello and the first message after it
             self._append(client, encode(self._hello()))
             self._clients[connection] = client
         selector.register(connection, selectors.EVENT_READ)

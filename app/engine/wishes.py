@@ -1,13 +1,14 @@
 """What is asked of the chat's thread, and the answer that it is writing."""
 
 import time
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from app.engine.compared import Compared
 from app.protocol import Message
-from models.memory import MODEL, USER, Node
-from models.sampling import PRESETS, Sampling
+from models.memory import MODEL, USER, Answer, Memory, Node
+from models.sampling import MAX_SEED, PRESETS, Sampling
 
 FIGURES = ("node", "text", "activity", "operations", "energy_uj")
 """Of a token, in messages."""
@@ -53,6 +54,13 @@ class Wish:
         """Whether there is a visitor's turn to read."""
         return self.kind in ("ask", "edit")
 
+    def seeded(self, versions: Sequence[Answer]) -> "Wish":
+        """The same with a seed that none of the `versions` of the answer had: equal seeds would write what is there already."""
+        used, how = [answer.seed for answer in versions], self.prompt.sampling
+        if how.seed > max(used, default=-1):
+            return self
+        return replace(self, prompt=replace(self.prompt, sampling=replace(how, seed=(max(used) + 1) % (MAX_SEED + 1))))
+
 
 @dataclass(slots=True)
 class Writing:
@@ -67,8 +75,12 @@ class Writing:
     reason: str = ""
     """Why it is over; empty while it is not."""
     seconds: float = 0.0
+    before: Node | None = None
+    """Where the conversation stood when it was asked for."""
     above: Node | None = None
-    """Where the conversation stood when it began."""
+    """And where it stood when it began."""
+    read: bool = False
+    """Whether what is to be answered has been read; an answer that is over before that is as if nobody had asked for it."""
     compared: Compared | None = None
     """How chip and host get on in it, where that was asked for."""
 
@@ -81,11 +93,29 @@ class Writing:
         """The message that it is over."""
         said: Message = {"type": "chat", "event": "done", "id": self.wish.number, "reason": self.reason, "tokens": len(self.pieces)}
         said |= {"seconds": round(self.seconds, 4), "first_token_ms": round(self.first_s * 1e3, 3)}
-        said |= {"seed": self.sampling.seed, "prompt": self.wish.prompt.text}
+        said |= {"seed": self.sampling.seed, "prompt": self.wish.prompt.text, "read": self.read}
         return said | {"host": self.compared.describe() if self.compared else None}
+
+    def leave(self, memory: Memory) -> None:
+        """Have `memory` stand where this answer, which is over, leaves it, and keep how it came about."""
+        above = self.above
+        assert above is not None and self.before is not None
+        in_vain = self.wish.kind == "regenerate" and memory.head is above and self.reason != "end"
+        if not self.read or in_vain:
+            memory.undo(above)
+            if self.before in memory:
+                memory.rewind(self.before)
+        elif memory.head is not above and memory.head.role == MODEL:
+            if above.answer and above.answer.reason != "end" and not self.wish.asks:
+                above.answer = None  # it was not over: it went on there
+            memory.head.answer = Answer(self.reason, self.sampling.seed, self.seconds)
+        elif above.answer and self.reason == "end":
+            above.answer = replace(above.answer, reason="end")  # it was over, as is known now
 
     def after(self, turns: list[Message]) -> list[Message]:
         """`turns`, which came before, and what has been written since."""
+        if self.reason and not self.read:
+            return turns
         turns = [dict(turn) for turn in turns]
         if self.wish.asks:
             turns.append({"role": USER, "text": self.wish.prompt.text, "done": True, "reason": "", "pieces": []})

@@ -61,7 +61,7 @@ class Talk:
 
     def settle(self) -> Message:
         """Everything asked for is done; the newest path."""
-        self.chat.tree()
+        self.chat._put("tree")  # in line, behind everything that was asked for
         self.until("tree")
         turns: list[Message] = []
         for message in self.said:

@@ -1,17 +1,21 @@
 """Promises of the chat: what wishes do to the conversation, and what is told of it."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
+import numpy as np
 import pytest
 
 from app.engine.compared import readable
 from app.protocol import Message
 from models.chip import failover, firmware, integer, placement
 from models.chip.runtime import emulated
+from models.sampling import MAX_SEED
 from pipeline.errors import UserError
-from tests.app.engine.talks import PROGRAM, Talk, prompt
+from tests.app.engine.talks import PROGRAM, Slow, Talk, prompt
+from tests.models.letters import BOT, END, USER, Letters
 
 
 def test_an_answer_is_started_streamed_and_done_and_then_the_path_is_told(talk: Callable[..., Talk]) -> None:
@@ -41,10 +45,67 @@ def test_regenerating_with_another_seed_makes_a_version_and_the_first_can_be_had
     assert first["memory_age"] == second["memory_age"]
     one.chat.switch(second["turns"][1]["versions"][0])
     assert one.settle()["turns"][1]["text"] == first["turns"][1]["text"]
-    one.chat.regenerate(prompt(seed=4))
-    again = one.settle()
-    assert again["turns"][1]["text"] == second["turns"][1]["text"]
-    assert again["kept"] == second["kept"]
+
+
+def test_an_answer_is_never_written_anew_with_the_seed_of_one_of_its_versions(talk: Callable[..., Talk]) -> None:
+    one = talk()
+    one.chat.ask(prompt("hello"))
+    first = one.settle()["turns"][1]["node"]
+    one.chat.regenerate(prompt(seed=3))
+    assert one.settle()["turns"][1]["seed"] == 4
+    one.chat.ask(prompt("what", seed=0))
+    one.chat.regenerate(prompt(seed=3), first)
+    path = one.settle()
+    assert path["turns"][1]["seed"] == 5 and len(path["turns"][1]["versions"]) == 3
+    one.chat.regenerate(prompt(seed=MAX_SEED))
+    assert one.settle()["turns"][1]["seed"] == MAX_SEED
+    one.chat.regenerate(prompt(seed=1))
+    assert one.settle()["turns"][1]["seed"] == 0
+
+
+def test_an_answer_that_was_over_when_its_limit_came_is_known_to_be_and_goes_on_another_way(talk: Callable[..., Talk]) -> None:
+    one = talk(Ends(PROGRAM))
+    one.chat.ask(prompt("hello", tokens=4))
+    assert one.settle()["turns"][1]["reason"] == "limit"
+    one.chat.proceed(prompt())
+    assert one.until("done")["tokens"] == 0
+    assert one.settle()["turns"][1]["reason"] == "end"
+    one.chat.proceed(prompt())
+    assert one.until("done")["tokens"] > 0
+
+
+class Ends(integer.LanguageNetwork):
+    """A network that would end its turn after four tokens of its own, if nothing forbids it."""
+
+    def step(self, token: int) -> Any:
+        logits = super().step(token)
+        logits[[END, USER, BOT]] = 1e6 if self.steps == len(Letters().prompt("hello", first=True)) + 4 else -np.inf
+        return logits
+
+
+def test_the_tree_is_told_while_an_answer_is_written(talk: Callable[..., Talk]) -> None:
+    network = Slow()
+    one = talk(network)
+    one.chat.ask(prompt("hi", tokens=50))
+    one.until("started")
+    one.chat.tree()
+    network.may_step.release(6)
+    assert one.until("tree")["rows"]
+    assert one.chat.busy
+    network.may_step.release(1000)
+    one.until("done")
+
+
+def test_nothing_is_told_while_somebody_holds_the_chat_still(talk: Callable[..., Talk]) -> None:
+    network = Slow()
+    one = talk(network)
+    one.chat.ask(prompt("hi"))
+    one.until("started")
+    with one.chat.still:
+        network.may_step.release(1000)
+        time.sleep(0.1)
+        assert one.chat.newest()[-1]["pieces"] == []
+    assert one.until("done")["tokens"]
 
 
 def test_editing_asks_anew_after_the_same_past_and_keeps_the_other_branch(talk: Callable[..., Talk]) -> None:

@@ -2,14 +2,26 @@
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.app.engine.talks import Talk, prompt
+from tests.app.engine.talks import PROGRAM, Endless, Slow, Talk, prompt
 from tests.models.letters import BOT
+
+ANSWER = {"reason": "end", "seed": 3, "seconds": 1.0}
+WRONG: tuple[dict[str, Any], ...] = (
+    {"seed": float("inf")},
+    {"seed": -1},
+    {"seed": 10**30},
+    {"seconds": 10**400},
+    {"seconds": float("nan")},
+    {"reason": "bored"},
+    {"more": 1},
+)
 
 
 def test_an_exported_conversation_can_be_taken_up_with_its_branches(talk: Callable[..., Talk], tmp_path: Path) -> None:
@@ -47,6 +59,10 @@ def test_an_exported_conversation_can_be_taken_up_with_its_branches(talk: Callab
         lambda said: said | {"tree": said["tree"] | {"nodes": [[1, 0, 4, "user", True, {"reason": 1}]]}},
         lambda said: said | {"tree": said["tree"] | {"nodes": [[1, 0, [4], [], True, None]]}},
         lambda said: {key: value for key, value in said.items() if key != "tree"},
+        *(
+            lambda said, wrong=wrong: said | {"tree": said["tree"] | {"nodes": [[1, 0, 4, "user", True, ANSWER | wrong]]}}
+            for wrong in WRONG
+        ),
     ],
 )
 def test_a_file_that_is_no_conversation_is_refused_and_the_present_one_kept(
@@ -61,6 +77,50 @@ def test_a_file_that_is_no_conversation_is_refused_and_the_present_one_kept(
     one.chat.load(tmp_path / "damaged.json")
     assert "no conversation that can be taken up" in one.until("notice")["sentence"]
     assert one.texts() == before
+
+
+def test_a_conversation_is_taken_up_with_energies_and_with_its_versions_in_order(talk: Callable[..., Talk], tmp_path: Path) -> None:
+    energy = {"energy": lambda operations, activity: 1.5}
+    one, two = talk(**energy), talk(**energy)
+    one.chat.ask(prompt("hello"))
+    for _ in range(11):
+        one.settle()
+        one.chat.regenerate(prompt())
+    one.settle()
+    one.chat.export(tmp_path / "said.json")
+    before = one.settle()["turns"][1]
+    two.chat.load(tmp_path / "said.json")
+    after = two.settle()["turns"][1]
+    assert [before["versions"].index(before["node"]), after["versions"].index(after["node"])] == [11, 11]
+    assert {piece[4] for piece in after["pieces"]} == {1.5}
+
+
+def test_taking_up_that_is_stopped_leaves_the_conversation_as_it_was(talk: Callable[..., Talk], tmp_path: Path) -> None:
+    network = Slow()
+    one, two = talk(network), talk(Endless(PROGRAM))
+    network.may_step.release(1000)
+    two.chat.ask(prompt("what", tokens=30))
+    two.chat.export(tmp_path / "said.json")
+    two.settle()
+    one.chat.ask(prompt("hello"))
+    before = one.settle()
+    while network.may_step.acquire(blocking=False):
+        pass
+    one.chat.load(tmp_path / "said.json")
+    network.may_step.release(3)
+    while network.may_step._value:
+        time.sleep(0.001)
+    assert one.chat.busy
+    one.chat.stop()
+    network.may_step.release(1000)
+    assert "the conversation is as it was" in one.until("notice")["sentence"]
+    assert one.settle()["turns"] == before["turns"]
+    assert not one.chat.busy
+    one.chat.proceed(prompt(seed=5))
+    again = talk()
+    again.chat.ask(prompt("hello"))
+    again.chat.proceed(prompt(seed=5))
+    assert one.texts() == again.texts()
 
 
 @pytest.mark.parametrize("path", ["/", ".", "", "a\0b.json", "there"])

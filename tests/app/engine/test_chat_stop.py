@@ -33,7 +33,7 @@ def test_stop_ends_an_answer_even_while_the_network_is_in_a_step(talk: Callable[
     assert np.array_equal(one.chat._conversation.scores(), scores)
 
 
-def test_stop_while_a_prompt_is_read_leaves_what_was_read(talk: Callable[..., Talk]) -> None:
+def test_a_prompt_that_is_stopped_while_it_is_read_was_not_said(talk: Callable[..., Talk]) -> None:
     network = Slow()
     one = talk(network)
     one.chat.ask(prompt("abcdefgh"))
@@ -42,9 +42,38 @@ def test_stop_while_a_prompt_is_read_leaves_what_was_read(talk: Callable[..., Ta
     while network.steps < 4:
         time.sleep(0.001)
     one.chat.stop()
-    assert one.until("done")["reason"] == "stopped"
+    done = one.until("done")
+    assert (done["reason"], done["read"], done["prompt"]) == ("stopped", False, "abcdefgh")
     network.may_step.release(100)
-    assert one.texts() == [("user", "ab")]
+    assert one.settle()["kept"] == 0 and one.texts() == []
+    one.chat.ask(prompt("abcd"))
+    assert one.until("done")["read"]
+    assert one.texts()[0] == ("user", "abcd")
+
+
+@pytest.mark.parametrize("kind", ["ask", "edit", "regenerate"])
+def test_what_is_stopped_before_it_is_read_leaves_the_conversation_where_it_stood(talk: Callable[..., Talk], kind: str) -> None:
+    network = Slow()
+    one = talk(network)
+    network.may_step.release(100)
+    for text in ("hello", "what"):
+        one.chat.ask(prompt(text))
+    before = one.settle()
+    while network.may_step.acquire(blocking=False):
+        pass
+    wishes = {
+        "ask": lambda: one.chat.ask(prompt("why")),
+        "edit": lambda: one.chat.edit(prompt("why"), before["turns"][0]["node"]),
+        "regenerate": lambda: one.chat.regenerate(prompt(), before["turns"][1]["node"]),
+    }
+    wishes[kind]()
+    one.until("started")
+    one.chat.stop()
+    done = one.until("done")
+    network.may_step.release(1000)
+    after = one.settle()
+    assert done["read"] == (kind == "regenerate")  # where there was nothing to read
+    assert (after["turns"], after["kept"], after["memory_age"]) == (before["turns"], before["kept"], before["memory_age"])
 
 
 def test_prompts_wait_in_line_up_to_a_number_and_stop_drops_them(talk: Callable[..., Talk]) -> None:

@@ -172,6 +172,18 @@ def test_an_order_that_makes_no_sense_costs_one_sentence(attached: Attached, ord
     window.wait_for(lambda: sum(m["type"] == "decision" for m in window.told) > seen, "decisions to go on")
 
 
+def test_windows_may_attach_while_an_answer_streams(attached: Attached) -> None:
+    engine, window = attached
+    window.order("chat", prompt="hello", seed=1, temperature=1.5, top_k=0, tokens=2000)
+    window.wait_for(lambda: window.last("token"), "a token")
+    for _ in range(20):
+        other = Window(engine)
+        other.wait_for(lambda other=other: other.last("hello"), "the hello", 10)
+        other.close()
+    window.order("chat_stop")
+    window.wait_for(lambda: any(m.get("event") == "done" for m in window.told), "the end")
+
+
 def test_chat_streams_stops_and_clears(attached: Attached) -> None:
     engine, window = attached
     ask = {"prompt": "hello", "temperature": 1.0, "top_k": 40, "tokens": 2000}

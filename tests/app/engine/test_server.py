@@ -2,6 +2,7 @@
 
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -54,6 +55,31 @@ def test_a_new_window_is_greeted_and_then_told_what_is_published(served: Served)
     server.publish({"type": "notice", "sentence": "größer – µs"})
     assert window.read() == {"type": "notice", "sentence": "größer – µs"}
     window.close()
+
+
+def test_a_window_may_attach_while_somebody_publishes_under_the_lock_that_the_hello_takes(sessions: Path) -> None:
+    lock = threading.RLock()
+
+    def hello() -> Message:
+        with lock:
+            return {"type": "hello"}
+
+    server = Server(sessions / "engine.sock", hello, lambda order: None, lambda: lock)
+    server.start()
+    first = Window(sessions / "engine.sock")
+    assert first.read() == {"type": "hello"}
+    with lock:
+        second = Window(sessions / "engine.sock")
+        time.sleep(0.1)  # the server wants to greet it
+        publishing = threading.Thread(target=server.publish, args=({"type": "notice"},), daemon=True)
+        publishing.start()
+        publishing.join(5)
+        assert not publishing.is_alive()
+    assert first.read() == {"type": "notice"}
+    assert second.read() == {"type": "hello"}
+    for window in (first, second):
+        window.close()
+    assert server.stop()
 
 
 def test_a_command_arrives_whole_however_it_is_cut(served: Served) -> None:
