@@ -7,7 +7,7 @@ recorded: Orchard et al., "Converting Static Image Datasets to Spiking Neuromorp
 - a hand: physiological tremor of 6 to 12 Hz, enhanced or pathological from 4 Hz on (Elble, Koller: "Tremor", 1990), 0.06 to 0.8 degrees,
   whose size comes and goes; and slow sway below 1 Hz;
 - a walk: steps of 1.5 to 2.5 Hz up and down, half that rate sideways, 0.3 to 3 degrees, with the jolt of the heel;
-- a knock: a mount that rings at 3 to 20 Hz and comes to rest within a second, now and then knocked again;
+- a knock: a mount that rings at 3 to 20 Hz and dies away by a factor of e in 0.1 to 0.8 s, now and then knocked again;
 - a table: motors, fans and drives at 10 to 50 Hz, 0.03 to 0.5 degrees, beating;
 - a head: to and fro at 1 to 8 Hz, 0.2 to 3 degrees, mostly sideways, as evenly as a motor does it;
 - a pan: turned steadily or from one view to the next.
@@ -85,15 +85,15 @@ def _walk(draw: Draw, fastest: float) -> Path:
 
 
 def _knock(draw: Draw, fastest: float) -> Path:
-    """Knocks at drawn moments, each ringing down; repeated without end."""
+    """Knocks at 16 drawn moments, and at the same again a second after the last of them, without end; each rings down over the next ones."""
     rate, lasts, angle = draw.log_between((3.0, 20.0)), draw.log_between((0.1, 0.8)), draw.angle()
     size = min(draw.log_between((0.3, 6.0)), fastest / (2.0 * np.pi * rate))
     moments = np.cumsum(draw.generator.exponential(draw.log_between((0.4, 2.0)), 16) + 0.1) - draw.between((0.0, 1.0))
     strength, period = draw.generator.uniform(0.2, 1.0, 16), moments[-1] + 1.0
 
     def ringing(t: Array) -> Array:
-        since = np.mod(t, period)[:, None] - moments
-        wave = np.where(since > 0.0, np.exp(-np.maximum(since, 0.0) / lasts) * np.sin(2.0 * np.pi * rate * since), 0.0)
+        since = np.mod(t[:, None] - moments, period)  # of its own clock, so that no ring is cut short where the schedule begins anew
+        wave = np.exp(-since / lasts) * np.sin(2.0 * np.pi * rate * since)
         return np.asarray(size * np.clip(wave @ strength, -1.0, 1.0))
 
     return _along(angle, ringing)
