@@ -85,7 +85,7 @@ def _walk(draw: Draw, fastest: float) -> Path:
 
 
 def _knock(draw: Draw, fastest: float) -> Path:
-    """Knocks at 16 drawn moments, and at the same again a second after the last of them, without end; each rings down over the next ones."""
+    """Knocks at 16 drawn moments, and from a second after the last of them at the same again, without end; each rings on over the next."""
     rate, lasts, angle = draw.log_between((3.0, 20.0)), draw.log_between((0.1, 0.8)), draw.angle()
     size = min(draw.log_between((0.3, 6.0)), fastest / (2.0 * np.pi * rate))
     moments = np.cumsum(draw.generator.exponential(draw.log_between((0.4, 2.0)), 16) + 0.1) - draw.between((0.0, 1.0))
