@@ -2,22 +2,20 @@
 
 Everything is asked of the chat's own thread, and what it says is shown until it has done what was asked. An answer is over with its "done"
 and, if it had begun, with the path after that, since only then the conversation stands where the answer leaves it; the tree, which is asked
-for then, is told when everything before it is done. Ctrl-C stops an answer; where a line is typed it drops that line.
+for then, is told when everything before it is done.
 """
 
-import contextlib
-import io
 import queue
 import re
-import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from app.commands.common import json_line
+from app.commands.terminal_input import Input
 from app.engine import chat as engine
 from app.engine.compared import readable
 from app.engine.export import NAMES
@@ -69,7 +67,7 @@ class Terminal:
     def __init__(self, partner: Partner, settings: Settings, as_json: bool) -> None:
         """UserError where the model's tokenizer cannot be used."""
         self.settings = settings
-        self.interactive = False
+        self.interactive = self.stopped = False
         self.rows: list[Message] = []
         """The tree of branches, after the last thing that was done."""
         self.turns: list[Message] = []
@@ -91,6 +89,11 @@ class Terminal:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.chat.close()
+
+    def stop(self) -> None:
+        """Give up what is being carried out, or is just about to be asked for; for a handler of signals."""
+        self.stopped = True
+        self.chat.stop()
 
     def ask(self, text: str) -> None:
         """Answer `text`."""
@@ -150,9 +153,14 @@ class Terminal:
 
     def do(self, action: Callable[[], None]) -> None:
         """Ask the chat for something that is no answer, and show what it says until that is done. UserError where it cannot be done."""
+        self._ask(action)
+        self._settle()
+
+    def _ask(self, action: Callable[[], None]) -> None:
         self._complaint = ""
         action()
-        self._settle()
+        if self.stopped:
+            self.chat.stop()
 
     def _settle(self) -> None:
         """Everything that was asked for is done. UserError where some of it could not be."""
@@ -188,8 +196,8 @@ class Terminal:
                 return
 
     def _answer(self, action: Callable[[], None], text: str | None = None) -> None:
-        self._tokens, self._begun, self._complaint = [], False, ""
-        action()
+        self._tokens, self._begun = [], False
+        self._ask(action)
         self._hear("done")
         if self._begun:
             self._hear("path")
@@ -288,57 +296,19 @@ COMMANDS: dict[str, tuple[str, str, Callable[[Terminal, str], None]]] = {
 
 
 def talk(terminal: Terminal, interactive: bool) -> None:
-    """Lines from stdin until it ends."""
+    """Lines from stdin until it ends. KeyboardInterrupt where Ctrl-C ends it (`app.commands.terminal_input`)."""
     terminal.interactive = interactive
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="replace")  # bytes that are no text are a prompt too
     if interactive:
-        with contextlib.suppress(ImportError):  # a Python without it has lines without history
-            import readline  # noqa: F401
         print(WELCOME, file=sys.stderr)
-    with _interrupts(terminal):
-        for line in _lines(interactive):
+    with Input(interactive, terminal.stop) as typed:
+        for line in typed.lines():
             if line == "/quit":
                 return
+            terminal.stopped = False
             try:
                 _carry_out(terminal, line)
             except UserError as error:
                 print(f"egret: {error}", file=sys.stderr)
-
-
-@contextlib.contextmanager
-def _interrupts(terminal: Terminal) -> Iterator[None]:
-    """Ctrl-C stops an answer, if there is one."""
-
-    def interrupted(*_: object) -> None:
-        if not terminal.chat.busy:
-            raise KeyboardInterrupt
-        terminal.chat.stop()
-
-    previous = signal.signal(signal.SIGINT, interrupted)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)
-
-
-def _lines(interactive: bool) -> Iterator[str]:
-    """What is typed, without empty lines."""
-    while True:
-        try:
-            line = input("> ") if interactive else sys.stdin.readline()
-        except EOFError:
-            print()
-            return
-        except KeyboardInterrupt:
-            if not interactive:
-                raise
-            print()
-            continue
-        if not interactive and not line:
-            return
-        if line.strip():
-            yield line.strip()
 
 
 def _carry_out(terminal: Terminal, line: str) -> None:

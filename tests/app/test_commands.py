@@ -1,9 +1,7 @@
 """Promises of the single commands that no other test keeps: numbers, output, signals, recording, chat, training's options, benchmarks."""
 
 import os
-import pty
 import re
-import select
 import signal
 import subprocess
 import sys
@@ -203,34 +201,6 @@ def test_equal_seeds_give_the_same_text_on_the_host_and_on_an_emulated_chip() ->
     ]
     assert said[0]["energy_uj"] is None
     assert said[1]["energy_uj"] > 0
-
-
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Python 3.12: the child does nothing but become another program
-def test_in_a_terminal_ctrl_c_stops_an_answer_or_drops_a_line_and_ctrl_d_ends() -> None:
-    child, screen = pty.fork()
-    if child == 0:
-        os.execve(sys.executable, [sys.executable, "-m", "app.cli", "chat", "--tokens", "2000", "--top-k", "0"], environment(TERM="dumb"))
-    shown = b""
-
-    def until(text: bytes, patience: float = 3) -> None:
-        nonlocal shown
-        for _ in range(20):
-            while text not in shown and select.select([screen], [], [], patience)[0]:
-                shown += os.read(screen, 4096)
-            if text in shown:
-                break
-            os.write(screen, b"\x03")  # readline misses one that comes as soon as it has shown its prompt; a person would press again
-        assert text in shown
-        shown = shown.partition(text)[2]
-
-    until(b"> ", 60)
-    for typed in (b"half a line\x03", b"hello\n\x03", b"/branches\n"):
-        os.write(screen, typed)
-        until(b"\n> ")
-    os.write(screen, b"\x04")
-    _, status = os.waitpid(child, 0)
-    os.close(screen)
-    assert os.waitstatus_to_exitcode(status) == 0
 
 
 def test_commands_of_a_chat_move_the_conversation(tmp_path: Path) -> None:

@@ -1,13 +1,18 @@
-"""Promises of the chat in a terminal that need no process of their own: odd input is a sentence, odd output stays text."""
+"""Promises of the chat in a terminal: odd input is a sentence, odd output stays text, and Ctrl-C never ends what it should only stop."""
 
 import io
 import json
+import os
 import re
+import signal
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from screens import CTRL_C, CTRL_D, Screen
 
 from app.commands.terminal import Settings, Terminal, _carry_out, talk
 from app.engine.chat import Chat
@@ -15,15 +20,15 @@ from app.engine.partner import Partner
 from models.inference import Stream
 from models.sampling import MAX_SEED, Sampling
 from pipeline.errors import UserError
-from tests.app.engine.talks import PROGRAM, Endless
+from tests.app.engine.talks import PROGRAM, Endless, Slow
 from tests.models.letters import Letters
 
 
-def partner(text: Any = None) -> Partner:
+def partner(text: Any = None, network: Any = None) -> Partner:
     """A small network that never ends its turn."""
 
     def chat(on_message: Callable[..., None], on_crash: Callable[..., None]) -> Chat:
-        return Chat(Endless(PROGRAM), text or Letters(), on_message, on_crash)
+        return Chat(network or Endless(PROGRAM), text or Letters(), on_message, on_crash)
 
     return Partner({"name": "test", "hash": "1"}, chat, lambda: "host", lambda: None)
 
@@ -91,3 +96,125 @@ def test_a_vocabulary_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[st
     shown = "".join(capsys.readouterr())
     assert "[2J" in shown
     assert set(shown) & set(map(chr, (*range(32), *range(127, 160)))) == {"\n", "\t"}
+
+
+# ---- Ctrl-C -------------------------------------------------------------------------------------------------------------------------
+
+forks = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Python 3.12: the child only becomes another program
+
+
+@forks
+def test_in_a_terminal_ctrl_c_stops_an_answer_or_drops_a_line_and_ctrl_d_ends() -> None:
+    with Screen("--tokens", "2000", "--top-k", "0") as screen:
+        screen.until(b"> ")
+        for typed in (b"half a line" + CTRL_C, b"hello\n" + CTRL_C, b"/branches\n"):
+            screen.type(typed)
+            screen.prompt()
+        screen.type(CTRL_D)
+        assert screen.ended() == 0
+
+
+class Pressed(Terminal):
+    """Says that Ctrl-C was heard."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.heard = threading.Semaphore(0)
+
+    def stop(self) -> None:
+        super().stop()
+        self.heard.release()
+
+
+def press() -> None:
+    """Ctrl-C."""
+    signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+
+def rows(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+@pytest.fixture
+def typed(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """A pipe that is stdin; its other end."""
+    out, into = os.pipe()
+    with os.fdopen(out, encoding="utf-8") as stdin:
+        monkeypatch.setattr(sys, "stdin", stdin)
+        yield into
+
+
+def test_ctrl_c_once_more_while_a_step_of_a_stopped_answer_still_runs_changes_nothing(
+    typed: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow = Slow()
+
+    def hurry(terminal: Pressed) -> None:
+        while not terminal.chat.busy:
+            time.sleep(0.01)
+        for _ in range(3):
+            press()
+            assert terminal.heard.acquire(timeout=20)
+        slow.may_step.release(100)
+        os.close(typed)
+
+    os.write(typed, b"hello\ngood morning\n")
+    with Pressed(partner(network=slow), Settings(Sampling(top_k=0), 3), True) as terminal:
+        hurried = threading.Thread(target=hurry, args=[terminal])
+        hurried.start()
+        talk(terminal, interactive=False)
+        hurried.join()
+    assert [(said["prompt"], said["reason"]) for said in rows(capsys)] == [("hello", "stopped"), ("good morning", "limit")]
+
+
+def test_ctrl_c_just_before_an_answer_is_asked_for_stops_it(typed: int, capsys: pytest.CaptureFixture[str]) -> None:
+    class Early(Terminal):
+        def ask(self, text: str) -> None:
+            if text == "hello":
+                signal.raise_signal(signal.SIGINT)
+            super().ask(text)
+
+    os.write(typed, b"hello\ngood morning\n")
+    with Early(partner(), Settings(Sampling(top_k=0), 3), True) as terminal:
+        closing = threading.Timer(1, os.close, [typed])
+        closing.start()
+        talk(terminal, interactive=False)
+        closing.join()
+    assert [said["reason"] for said in rows(capsys)] == ["stopped", "limit"]
+
+
+def test_ctrl_c_ends_a_script_that_is_there_already_after_the_answer_that_it_stops(typed: int, capsys: pytest.CaptureFixture[str]) -> None:
+    class Early(Terminal):
+        def ask(self, text: str) -> None:
+            signal.raise_signal(signal.SIGINT)
+            super().ask(text)
+
+    os.write(typed, b"hello\n" * 3)
+    os.close(typed)
+    with Early(partner(), Settings(Sampling(top_k=0), 3), True) as terminal, pytest.raises(KeyboardInterrupt):
+        talk(terminal, interactive=False)
+    assert [said["reason"] for said in rows(capsys)] == ["stopped"]
+
+
+def test_ctrl_c_ends_a_script_that_is_waited_for(typed: int) -> None:
+    with Terminal(partner(), Settings(Sampling(top_k=0), 3), True) as terminal:
+        late = threading.Timer(0.5, press)
+        late.start()
+        with pytest.raises(KeyboardInterrupt):
+            talk(terminal, interactive=False)
+    os.close(typed)
+
+
+def test_the_end_of_the_input_ends_a_line_and_a_line_without_an_end_takes_no_memory(typed: int, capsys: pytest.CaptureFixture[str]) -> None:
+    def pour() -> None:
+        for _ in range(1000):
+            os.write(typed, b"a" * 4096)
+        os.write(typed, b"\nhello")
+        os.close(typed)
+
+    pouring = threading.Thread(target=pour)
+    pouring.start()
+    with Terminal(partner(), Settings(Sampling(top_k=0), 3), True) as terminal:
+        talk(terminal, interactive=False)
+    pouring.join()
+    assert [len(said["prompt"]) for said in rows(capsys)] == [20_000, 5]
