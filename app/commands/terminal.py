@@ -270,7 +270,10 @@ def _set(terminal: Terminal, what: str) -> None:
 def _path(what: str) -> Path:
     if not what:
         raise UserError("Name a file: what ends in .json can be loaded again, anything else becomes plain text.")
-    return Path(what).expanduser()
+    try:
+        return Path(what).expanduser()
+    except (RuntimeError, ValueError):  # ValueError: a name with a NUL in it
+        raise UserError(f"There is no home folder of {_shown(what.partition('/')[0])!r} here: name the file by its whole path.") from None
 
 
 def _help(terminal: Terminal, what: str) -> None:

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from screens import CTRL_C, CTRL_D, Screen
 
 from app.commands.terminal import Settings, Terminal, _carry_out, talk
 from app.engine.chat import Chat
+from app.engine.models import Models
 from app.engine.partner import Partner
 from models.inference import Stream
 from models.sampling import MAX_SEED, Sampling
@@ -60,6 +62,13 @@ def test_a_number_that_is_far_too_large_is_one_sentence(terminal: Terminal, line
     terminal.ask("hello")
     with pytest.raises(UserError, match=re.escape(sentence)):
         _carry_out(terminal, line)
+
+
+@pytest.mark.parametrize("command", ["/export", "/load"])
+@pytest.mark.parametrize("path", ["~nosuchuser/said.json", "~nosuchuser", "~no\0user/said.json"])
+def test_the_home_folder_of_nobody_is_one_sentence(terminal: Terminal, command: str, path: str) -> None:
+    with pytest.raises(UserError, match="no home folder of '~no"):
+        _carry_out(terminal, f"{command} {path}")
 
 
 def test_after_the_last_seed_comes_the_first(terminal: Terminal) -> None:
@@ -110,6 +119,28 @@ def test_in_a_terminal_ctrl_c_stops_an_answer_or_drops_a_line_and_ctrl_d_ends() 
         for typed in (b"half a line" + CTRL_C, b"hello\n" + CTRL_C, b"/branches\n"):
             screen.type(typed)
             screen.prompt()
+        screen.type(CTRL_D)
+        assert screen.ended() == 0
+
+
+@forks
+def test_ctrl_c_while_a_long_conversation_is_taken_up_comes_back_to_the_one_before(tmp_path: Path) -> None:
+    nodes = [[number, number - 1, 1000, "user", number == 1, None] for number in range(1, 20_001)]
+    tree = {"root": 0, "begins_at_age": 0, "head": len(nodes), "nodes": nodes}
+    long = tmp_path / "long.json"
+    long.write_text(json.dumps({"type": "conversation", "model": Models().language_id, "tree": tree}))
+    with Screen("--tokens", "4") as screen:
+        screen.until(b"> ")
+        screen.type(b"good morning\n")
+        screen.prompt()
+        screen.type(f"/load {long}\n".encode())
+        screen.until(b"long.json\r\n")
+        time.sleep(0.5)  # so that it is carried out by now, not typed any more; it takes some seconds
+        screen.type(CTRL_C)
+        screen.until(b"stopped")
+        screen.prompt()
+        screen.type(b"/branches\n")
+        assert b"You: good morning" in screen.prompt()
         screen.type(CTRL_D)
         assert screen.ended() == 0
 
