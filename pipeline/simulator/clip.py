@@ -59,7 +59,7 @@ class Simulator:
         self._kept = empty_events()
         self._block: tuple[View, NoiseBlock]
         settle(self._canvas, self._pixels, self._plan(np.zeros(1, np.int64)))
-        self.truth = _truth(gesture, seed, preset, self._actor, self._camera)
+        self.truth = _truth(gesture, seed, preset, self._actor, self._camera, self._pan)
 
     def _new_canvas(self, appearance: Appearance, tables: Float32) -> Canvas:
         flat = self._actor.flat if isinstance(self._actor, Things) else None
@@ -112,10 +112,8 @@ class Simulator:
         """What the sensor sees at n moments."""
         t = 1e-6 * times_us.astype(np.float64)
         pixels, magnification, depth = self._camera.project(self._actor.joints(t))
-        shifts = np.zeros((len(t), 2), np.float32)
-        if self._pan is not None:
-            shifts[:] = self._camera.scale * self._pan(t)
-            pixels = pixels - shifts[:, None, None, :]
+        shifts = self._camera.shifts(self._pan, t).astype(np.float32)
+        pixels = pixels - shifts[:, None, None, :]
         poses = np.empty((*depth.shape[:2], 6), np.float32)
         poses[:, :, 0:2], poses[:, :, 3:5] = pixels[:, :, 0], pixels[:, :, 1]
         poses[:, :, (2, 5)] = magnification * self._actor.radii
@@ -148,7 +146,7 @@ def _draw_scene(gesture: str, seed: int, ranges: Preset, width: int, height: int
     return things, camera, appearance, things.pan
 
 
-def _truth(gesture: str, seed: int, preset: str, actor: Actor, camera: Camera) -> Truth:
+def _truth(gesture: str, seed: int, preset: str, actor: Actor, camera: Camera, pan: Path | None) -> Truth:
     person = actor.performance if isinstance(actor, Figure) else None
     return Truth(
         gesture=gesture,
@@ -161,6 +159,7 @@ def _truth(gesture: str, seed: int, preset: str, actor: Actor, camera: Camera) -
         scale=camera.scale,
         actor=actor,
         camera=camera,
+        pan=pan,
     )
 
 

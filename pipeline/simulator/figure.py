@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from pipeline.simulator.body import FINGERS, HEAD, LEFT, LEGS, OUT, PALM, RIGHT, ArmPath, Array, Body, skeleton
+from pipeline.simulator.cameras import Path
 from pipeline.simulator.draw import Draw
 from pipeline.simulator.gestures import GESTURES, Carriage, Performance, air_drums, air_guitar, arm_roll, circle, clap, hanging, wave
 from pipeline.simulator.idlers import idle
@@ -98,6 +99,10 @@ class Camera:
         turned = (points.reshape(-1, 3) @ self.turn.T).reshape(points.shape)
         k = self.scale * self.distance / np.maximum(self.distance - turned[..., 2], 0.25)
         return turned[..., :2] * k[..., None] + self.centre, k, turned[..., 2]
+
+    def shifts(self, pan: Path | None, t: Array) -> Array:
+        """By how much whatever is seen has moved left and up at times t (s), (n, 2) pixels, where the camera turns along `pan`."""
+        return np.zeros((len(t), 2)) if pan is None else self.scale * pan(t)
 
 
 def _rotation(first: int, second: int, angle: float) -> Array:
@@ -240,6 +245,9 @@ class Truth:
     """Pixels per metre at the person's distance."""
     actor: Actor
     camera: Camera
+    """Where it looks before it turns."""
+    pan: Path | None
+    """How the camera turns, as metres at the person's distance (`pipeline.simulator.cameras`); None where it stands still."""
 
     @property
     def figure(self) -> Figure:
@@ -253,14 +261,10 @@ class Truth:
         return self.figure.performance.tempo.phase(np.asarray(times_us, np.float64) * 1e-6)
 
     def hands(self, times_us: Array) -> Array:
-        """Image position of both hands (pixels) at n times in us: (n, 2 hands, 2)."""
-        return hand_positions(self.figure, self.camera, np.asarray(times_us, np.float64) * 1e-6)
-
-
-def hand_positions(figure: Figure, camera: Camera, t: Array) -> Array:
-    """Image position of the knuckles, right and left: (n, 2, 2) pixels, t in s."""
-    pixels, _, _ = camera.project(figure.joints(t)[:, list(PALM), 1])
-    return pixels
+        """Image position (pixels) of the knuckles of both hands at n times in us, as a camera that turns sees them: (n, 2 hands, 2)."""
+        t = np.asarray(times_us, np.float64) * 1e-6
+        pixels, _, _ = self.camera.project(self.figure.joints(t)[:, list(PALM), 1])
+        return pixels - self.camera.shifts(self.pan, t)[:, None, :]
 
 
 def draw_scale(draw: Draw, ranges: SceneRanges) -> float:

@@ -1,10 +1,12 @@
 """People who make no gesture, and scenes without people."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pipeline.simulator import GESTURES, IDLE, PRESETS, THINGS, Simulator
-from pipeline.simulator.body import LEFT, RIGHT, draw_body
+from pipeline.simulator.body import LEFT, PALM, RIGHT, draw_body
 from pipeline.simulator.cameras import _FAMILY as MOTIONS
 from pipeline.simulator.cameras import _knock, draw_motion
 from pipeline.simulator.draw import Draw, Stream
@@ -13,6 +15,7 @@ from pipeline.simulator.idlers import _FAMILY as IDLERS
 from pipeline.simulator.parts import Things
 from pipeline.simulator.passing import passers, reaching
 from pipeline.simulator.presets import WIDE
+from pipeline.simulator.render import MOVE_PX
 from pipeline.simulator.scene import draw_blinking
 from pipeline.simulator.still import objects, room
 from pipeline.simulator.things import _FAMILY as SCENES
@@ -166,6 +169,25 @@ def test_some_idle_people_are_seen_by_a_camera_that_moves_and_none_of_the_narrow
 
     assert 2 <= sum(everywhere(seed, "wide") for seed in range(24)) <= 14
     assert not any(everywhere(seed, "dvs128") for seed in range(8))
+
+
+def handheld(preset: str = "wide", most: int = 60) -> list[int]:
+    """The seeds below `most` of idle people before a camera that moves."""
+    return [seed for seed in range(most) if Simulator(IDLE, seed, preset).truth.pan is not None]
+
+
+def test_the_truth_about_hands_is_where_a_camera_that_moves_sees_them() -> None:
+    turned: list[float] = []
+    for seed in handheld()[:6]:
+        simulator = Simulator(IDLE, seed)
+        still = replace(simulator.truth, pan=None)
+        for _ in range(4):
+            simulator.advance(100_000)
+            now = np.array([simulator.time_us])
+            painted = simulator._canvas.pose[list(PALM), 3:5]
+            assert np.abs(painted - simulator.truth.hands(now)[0]).max() < 2 * MOVE_PX
+            turned.append(float(np.abs(painted - still.hands(now)[0]).max()))
+    assert len(turned) == 24 and np.median(turned) > 0.5, "pixels"
 
 
 @pytest.mark.parametrize("build", [reaching, passers])
