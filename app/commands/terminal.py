@@ -101,9 +101,8 @@ class Terminal:
         self._answer(lambda: self.chat.ask(self.settings.prompt(text)), text)
 
     def regenerate(self, seed: str = "") -> None:
-        """The last answer anew, with the next seed or the one given."""
-        last = int(self._done.get("seed", self.settings.sampling.seed))
-        chosen = _whole(seed) if seed else (last + 1) % (MAX_SEED + 1)
+        """The last answer anew, with the seed given or the session's; where a version of it had that or a larger one, with the next."""
+        chosen = _whole(seed) if seed else self.settings.sampling.seed
         if chosen is None:
             raise UserError(f"A seed is a whole number up to {MAX_SEED}: /regenerate [SEED].")
         prompt = self.settings.prompt(seed=chosen)
@@ -202,10 +201,11 @@ class Terminal:
         if self._begun:
             self._hear("path")
         self._settle()
-        done, answer = self._done, next((turn["text"] for turn in reversed(self.turns) if turn["role"] == "model"), "")
+        done = self._done
         speed = round(done["tokens"] / done["seconds"], 1) if done["seconds"] else 0.0
         if self._as_json:
-            said: Message = {"type": "answer", "prompt": text, "text": answer.strip(), "runtime": self._partner.backend()}
+            answer = self.turns[-1]["text"].strip() if done["read"] and self.turns and self.turns[-1]["role"] == "model" else ""
+            said: Message = {"type": "answer", "prompt": text, "text": answer, "runtime": self._partner.backend(), "read": done["read"]}
             said |= {name: done[name] for name in ("tokens", "seconds", "first_token_ms", "reason", "seed", "host")}
             said |= {"tokens_per_s": speed, "memory_age": self.chat.memory_age}
             json_line(said | _work(self._tokens), self._partner.identity)
@@ -214,6 +214,8 @@ class Terminal:
         if done["host"]:
             self._say(readable(done["host"]))
         if self.interactive:
+            if not done["read"]:
+                self._say("The prompt had not been read: the conversation is as it was.")
             seconds = f"{done['tokens']} tokens, {speed:,.0f} tokens/s, first after {done['first_token_ms']:.1f} ms"
             self._say(f"{seconds}, memory {self.chat.memory_age:,} tokens, seed {done['seed']}, {done['reason']}")
 
@@ -281,7 +283,11 @@ def _help(terminal: Terminal, what: str) -> None:
 
 
 COMMANDS: dict[str, tuple[str, str, Callable[[Terminal, str], None]]] = {
-    "regenerate": ("[SEED]", "the last answer anew, with the next seed", lambda terminal, what: terminal.regenerate(what)),
+    "regenerate": (
+        "[SEED]",
+        "the last answer anew, with a seed that it was not written with",
+        lambda terminal, what: terminal.regenerate(what),
+    ),
     "continue": ("", "write on where the conversation stands", lambda terminal, what: terminal.proceed()),
     "edit": ("TEXT", "ask this in place of the last prompt", lambda terminal, what: terminal.edit(what)),
     "rewind": ("N", "go back N tokens, whoever said them", lambda terminal, what: terminal.rewind(what)),

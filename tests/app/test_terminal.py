@@ -78,6 +78,16 @@ def test_after_the_last_seed_comes_the_first(terminal: Terminal) -> None:
     assert terminal._done["seed"] == 0
 
 
+def test_an_answer_is_written_anew_with_a_seed_that_no_version_of_it_had(terminal: Terminal) -> None:
+    terminal.ask("hello")
+    for seed in ("", "7", "", ""):
+        terminal.regenerate(seed)
+    assert terminal._done["seed"] == 9
+    _carry_out(terminal, "/switch 2")
+    terminal.regenerate()
+    assert terminal._done["seed"] == 10
+
+
 def test_a_line_of_bytes_that_are_no_text_is_a_prompt_too(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -196,6 +206,32 @@ def test_ctrl_c_once_more_while_a_step_of_a_stopped_answer_still_runs_changes_no
         talk(terminal, interactive=False)
         hurried.join()
     assert [(said["prompt"], said["reason"]) for said in rows(capsys)] == [("hello", "stopped"), ("good morning", "limit")]
+
+
+def test_an_answer_that_was_stopped_before_its_prompt_was_read_has_no_text_and_says_so(
+    typed: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    slow = Slow()
+    slow.may_step.release(11)  # an answer of three tokens to "hello", and the first token of the next prompt
+
+    def hurry(terminal: Pressed) -> None:
+        while slow.steps < 11:
+            time.sleep(0.01)
+        press()
+        assert terminal.heard.acquire(timeout=20)
+        slow.may_step.release(100)
+        os.close(typed)
+
+    os.write(typed, b"hello\ngood morning\n")
+    with Pressed(partner(network=slow), Settings(Sampling(top_k=0), 3), True) as terminal:
+        hurried = threading.Thread(target=hurry, args=[terminal])
+        hurried.start()
+        talk(terminal, interactive=False)
+        hurried.join()
+    first, second = rows(capsys)
+    assert first["read"] and first["text"]
+    assert (second["prompt"], second["read"], second["text"], second["tokens"]) == ("good morning", False, "", 0)
+    assert second["memory_age"] == first["memory_age"]
 
 
 def test_ctrl_c_just_before_an_answer_is_asked_for_stops_it(typed: int, capsys: pytest.CaptureFixture[str]) -> None:
