@@ -14,9 +14,9 @@ DIVISION = 12
 TURN, SCAN, SEND, UNIT, TARGET, CANDIDATE = 500, 20, 75, 430, 50, 20
 """Clock cycles of the firmware as it is, at most: a turn's frame; an event looked at for a projection; an event sent; a unit updated, its
 event included; a target answered; a candidate moved down a place. tests/models/chip/test_emulator.py holds them against what is counted."""
-QUAD = 40
-"""On a board the sender addresses every quad that listens (platform_spinnaker2.c): so much more for each. The loop, compiled against the
-names of the kit that are public, has 31 where the link takes an event at once, as it does while fewer come than it carries."""
+QUAD = 31
+"""On a board the sender addresses every quad that listens: so much more for each. Counted in platform_spinnaker2.c, compiled against those
+names of the vendor's kit that are public, for a link that takes every event at once."""
 SPARSE_ROW, SYNAPSE, DENSE_ROW, DENSE_BLOCK, DENSE_REST = 60, 10, 20, 31, 35
 """At most: a sparse row and each of its synapses, padding included; a dense row, its blocks of eight columns, four columns left over."""
 

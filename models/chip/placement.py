@@ -283,7 +283,8 @@ def worst_cycles(piece: Slice, quads: int = 0) -> int:
     send = cycles.SEND + cycles.QUAD * quads
     units = piece.stop - piece.start
     if piece.role == Role.SOURCE:
-        return cycles.TURN + send * units
+        pixels = int(piece.words[Region.PARAMETERS][6])  # events are counts of them, else tokens, of which one comes at a time
+        return cycles.TURN + send * (units if pixels else 1)
     rows = sum(_row_cycles(packed) + cycles.SCAN * piece.receives for _, packed in piece.projections if packed.has_rows)
     each = cycles.UNIT + cycles.QUAD * quads if piece.role == Role.EGRU else cycles.TARGET
     token = send * int(piece.words[Region.PARAMETERS][3])
