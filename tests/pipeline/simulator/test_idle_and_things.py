@@ -187,7 +187,7 @@ def test_the_truth_about_hands_is_where_a_camera_that_moves_sees_them() -> None:
             painted = simulator._canvas.pose[list(PALM), 3:5]
             assert np.abs(painted - simulator.truth.hands(now)[0]).max() < 2 * MOVE_PX
             turned.append(float(np.abs(painted - still.hands(now)[0]).max()))
-    assert len(turned) == 24 and np.median(turned) > 0.5, "pixels"
+    assert np.median(turned) > 4 * MOVE_PX and max(turned) > 1.0, "pixels by which the truth would be wrong"
 
 
 @pytest.mark.parametrize("build", [reaching, passers])
