@@ -10,6 +10,7 @@ from pipeline.errors import USAGE, UserError
 
 PRESETS = ("exact", "careful", "balanced", "lively")
 """Names of `models.sampling.PRESETS`, which takes a moment to load; a test compares them."""
+ROWS = "With --json a line of JSON is printed for every answer (its type is answer), /branches, /set and /help (branches, settings, help)."
 RULES = ("temperature", "top_k", "top_p", "min_p", "repetition_penalty")
 
 
@@ -32,6 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--vocabulary", type=Path, metavar="PATH", help=VOCABULARY)
     add_runtime(parser)
     add_json(parser)
+    parser.epilog = ROWS
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -132,10 +132,12 @@ class Terminal:
 
     def branches(self) -> None:
         """Print the tree."""
-        for number, row in enumerate(self.rows, 1):
-            mark = "*" if row["here"] else " "
-            print(f"{mark}{number:4}  {'  ' * row['depth']}{NAMES[row['role']]}: {_shown(row['text'])}")
-        if not self.rows:
+        rows: list[Message] = [{"number": number} | row for number, row in enumerate(self.rows, 1)]
+        lines = [
+            f"{'*' if row['here'] else ' '}{row['number']:4}  {'  ' * row['depth']}{NAMES[row['role']]}: {row['text']}" for row in rows
+        ]
+        self.show({"type": "branches", "rows": rows}, lines)
+        if not rows:
             self._say("Nothing has been said yet.")
 
     def switch(self, number: str) -> None:
@@ -149,6 +151,13 @@ class Terminal:
     def check(self, value: str = "on") -> None:
         """Say of every answer how chip and host get on in it, or no longer."""
         self.do(lambda: self.chat.check(value != "off"))
+
+    def show(self, said: Message, lines: list[str]) -> None:
+        """Print what was asked for: the message `said` as JSON, or the `lines`."""
+        if self._as_json:
+            json_line(said, self._partner.identity)
+        elif lines:
+            print("\n".join(map(_shown, lines)), flush=True)
 
     def do(self, action: Callable[[], None]) -> None:
         """Ask the chat for something that is no answer, and show what it says until that is done. UserError where it cannot be done."""
@@ -266,7 +275,8 @@ def _set(terminal: Terminal, what: str) -> None:
     else:
         how = terminal.settings.sampling
         values: dict[str, Any] = {name: getattr(how, name) for name in how.__dataclass_fields__} | {"tokens": terminal.settings.tokens}
-        print("  ".join(f"{name} {value:g}" for name, value in values.items()))
+        shown = "  ".join(f"{name} {value if name in WHOLE else format(value, '.12g')}" for name, value in values.items())
+        terminal.show({"type": "settings"} | values, [shown])
 
 
 def _path(what: str) -> Path:
@@ -279,7 +289,9 @@ def _path(what: str) -> Path:
 
 
 def _help(terminal: Terminal, what: str) -> None:
-    print("\n".join(f"  /{name + ' ' + argument:22} {meaning}" for name, (argument, meaning, _) in COMMANDS.items()))
+    known = [{"name": name, "argument": argument, "meaning": meaning} for name, (argument, meaning, _) in COMMANDS.items()]
+    lines = [f"  /{one['name'] + ' ' + one['argument']:22} {one['meaning']}" for one in known]
+    terminal.show({"type": "help", "commands": known}, lines)
 
 
 COMMANDS: dict[str, tuple[str, str, Callable[[Terminal, str], None]]] = {

@@ -97,6 +97,14 @@ def test_a_line_of_bytes_that_are_no_text_is_a_prompt_too(
     assert len(capsys.readouterr().out.splitlines()) == 2
 
 
+@pytest.mark.parametrize("seed", [7, 1_234_567, MAX_SEED])
+def test_settings_that_are_whole_numbers_are_shown_whole(terminal: Terminal, seed: int, capsys: pytest.CaptureFixture[str]) -> None:
+    for line in (f"/set seed {seed}", "/set tokens 2000", "/set temperature 0.123456789", "/set top-p 1", "/set"):
+        _carry_out(terminal, line)
+    shown = "temperature 0.123456789  top_k 0  seed {}  top_p 1  min_p 0  repetition_penalty 1  repetition_window 64  tokens 2000\n"
+    assert capsys.readouterr().out == shown.format(seed)
+
+
 class Steering(Letters):
     """A vocabulary whose every token would clear the screen."""
 
@@ -115,6 +123,19 @@ def test_a_vocabulary_cannot_steer_the_terminal(capsys: pytest.CaptureFixture[st
     shown = "".join(capsys.readouterr())
     assert "[2J" in shown
     assert set(shown) & set(map(chr, (*range(32), *range(127, 160)))) == {"\n", "\t"}
+
+
+def test_with_json_every_line_on_stdout_is_json_of_a_version_and_a_model(capsys: pytest.CaptureFixture[str]) -> None:
+    with Terminal(partner(), Settings(Sampling(top_k=0), 3), as_json=True) as one:
+        for line in ("/branches", "hello", "/branches", "/set", "/set seed 1234567", "/set", "/help", "/rewind 1", "/clear"):
+            _carry_out(one, line)
+    said = rows(capsys)
+    assert all(row["version"] and row["model"] == {"name": "test", "hash": "1"} for row in said)
+    assert [row["type"] for row in said] == ["branches", "answer", "branches", "settings", "settings", "help"]
+    assert said[0]["rows"] == []
+    assert [(row["number"], row["role"], row["here"]) for row in said[2]["rows"]] == [(1, "user", True), (2, "model", True)]
+    assert (said[3]["seed"], said[4]["seed"], said[4]["tokens"], said[4]["top_p"]) == (0, 1_234_567, 3, 1.0)
+    assert ("switch", "N") in [(command["name"], command["argument"]) for command in said[5]["commands"]]
 
 
 # ---- Ctrl-C -------------------------------------------------------------------------------------------------------------------------
