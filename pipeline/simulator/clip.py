@@ -133,7 +133,8 @@ def _draw_person(gesture: str, seed: int, ranges: Preset, width: int, height: in
     hand = Draw(seed, Stream.CAMERA)
     half = 0.5 * min(width, height) / camera.scale
     pan = draw_motion(hand, half) if gesture == IDLE and hand.chance(ranges.scene.handheld) else None
-    return figure, camera, draw_appearance(Draw(seed, Stream.SCENE), ranges.scene, width, height, around=pan is not None), pan
+    around = None if pan is None else Draw(seed, Stream.AROUND)
+    return figure, camera, draw_appearance(Draw(seed, Stream.SCENE), ranges.scene, width, height, around), pan
 
 
 def _draw_scene(gesture: str, seed: int, ranges: Preset, width: int, height: int) -> Scene:

@@ -2,7 +2,7 @@
 
 Everything random about a simulated clip comes from one integer seed. The seed is split into independent streams, one for each thing
 that is drawn (`Stream`), so that a change in how many numbers the person needs does not move the sensor's noise, and the same seed gives
-the same person in the same place for every gesture.
+the same person before the same wall for every gesture and for none.
 """
 
 from enum import IntEnum
@@ -27,6 +27,7 @@ class Stream(IntEnum):
     NOISE = 4
     LIGHT = 5
     CAMERA = 6
+    AROUND = 7
 
 
 class Draw:

@@ -11,6 +11,8 @@ from pipeline.simulator.draw import Draw
 from pipeline.simulator.ranges import SceneRanges
 
 Image = npt.NDArray[np.float32]
+Log = npt.NDArray[np.float64]
+"""Log intensity or contrast."""
 
 TEXTURE_ALONG, TEXTURE_ACROSS = 64, 32
 """Cells of a capsule's texture."""
@@ -87,13 +89,20 @@ def draw_blinking(draw: Draw, width: int, height: int) -> Lights:
     return Lights(frequency, start, 0.0, mains, lamps, hardness)
 
 
-def draw_appearance(draw: Draw, ranges: SceneRanges, width: int, height: int, around: bool = False) -> Appearance:
-    """Draw wall, furniture, skin and clothes; `around`: also what is beside and below the view, for a camera that moves."""
+def draw_appearance(draw: Draw, ranges: SceneRanges, width: int, height: int, around: Draw | None = None) -> Appearance:
+    """Draw wall, furniture, skin and clothes; `around` draws what is beside and below the view, for a camera that moves.
+
+    Person and view are the same with `around` as without.
+    """
     level, factor = draw.between(ranges.background), draw.log_between(ranges.contrast_factor)
     limbs = draw.between(ranges.limb_contrast) * factor * (-1.0 if draw.chance(ranges.dark_limbs) else 1.0)
     torso = draw.between(ranges.torso_contrast) * factor
     legs = draw.between(ranges.torso_contrast) * factor
-    wall = draw_around(draw, ranges, level, factor, width, height) if around else draw_wall(draw, ranges, level, factor, width, height)
+    plain = _plaster(draw, ranges, level, factor, (height, width), min(width, height))
+    wall = plain.copy()
+    _furnish(draw, wall, ranges.furniture, factor)
+    if around is not None:
+        wall = _surrounded(around, ranges, factor, plain, wall)
     surfaces = _shades(draw, limbs, torso, legs, ranges.sleeves)[:, None, None] + _grain(draw, ranges, CAPSULES)
     _detail(draw, surfaces, draw.between(ranges.detail) * factor)
     return Appearance(_light(wall), _light(np.log(level) + surfaces))
@@ -118,26 +127,44 @@ def draw_thing_appearance(
     return Appearance(_light(wall), _light(np.log(level) + surfaces))
 
 
-def draw_wall(draw: Draw, ranges: SceneRanges, level: float, factor: float, width: int, height: int) -> npt.NDArray[np.float64]:
+def draw_wall(draw: Draw, ranges: SceneRanges, level: float, factor: float, width: int, height: int) -> Log:
     """Log intensity of the background (height, width)."""
-    sigma = draw.between(ranges.background_sigma) * min(width, height) / 128.0
-    wall = np.log(level) + draw.between(ranges.background_contrast) * factor * draw.smooth_noise((height, width), sigma)
+    wall = _plaster(draw, ranges, level, factor, (height, width), min(width, height))
     _furnish(draw, wall, ranges.furniture, factor)
-    return np.asarray(wall)
+    return wall
 
 
-def draw_around(draw: Draw, ranges: SceneRanges, level: float, factor: float, width: int, height: int) -> npt.NDArray[np.float64]:
+def draw_around(draw: Draw, ranges: SceneRanges, level: float, factor: float, width: int, height: int) -> Log:
     """Log intensity of what a camera that moves may see: twice the view in either direction, as fine and as full as the view."""
-    sigma = draw.between(ranges.background_sigma) * min(width, height) / 128.0
-    depth = draw.between(ranges.background_contrast) * factor
-    wall = np.log(level) + depth * draw.smooth_noise((2 * height, 2 * width), sigma)
-    for rows in (slice(0, height), slice(height, None)):
-        for columns in (slice(0, width), slice(width, None)):
-            _furnish(draw, wall[rows, columns], ranges.furniture, factor)
-    return np.asarray(wall)
+    wall = _plaster(draw, ranges, level, factor, (2 * height, 2 * width), min(width, height))
+    for view in _views(wall):
+        _furnish(draw, view, ranges.furniture, factor)
+    return wall
 
 
-def _clutter(draw: Draw, wall: npt.NDArray[np.float64], factor: float, side: int) -> None:
+def _surrounded(draw: Draw, ranges: SceneRanges, factor: float, plain: Log, wall: Log) -> Log:
+    """The same around a view that is drawn already: its `wall`, and what that is without furniture, `plain`, which repeats seamlessly."""
+    room = np.tile(plain, (2, 2))
+    own, *others = _views(room)
+    own[:] = wall
+    for view in others:
+        _furnish(draw, view, ranges.furniture, factor)
+    return room
+
+
+def _views(room: Log) -> list[Log]:
+    """The four views that surroundings consist of, the camera's own first."""
+    height, width = room.shape[0] // 2, room.shape[1] // 2
+    return [room[y : y + height, x : x + width] for y in (0, height) for x in (0, width)]
+
+
+def _plaster(draw: Draw, ranges: SceneRanges, level: float, factor: float, shape: tuple[int, int], side: int) -> Log:
+    """Log intensity (`shape`) of a wall without furniture, for a view whose shorter side is `side`."""
+    sigma = draw.between(ranges.background_sigma) * side / 128.0
+    return np.asarray(np.log(level) + draw.between(ranges.background_contrast) * factor * draw.smooth_noise(shape, sigma))
+
+
+def _clutter(draw: Draw, wall: Log, factor: float, side: int) -> None:
     """What fills a room: pictures, books, cables, keyboards, blinds, as rectangles and rows of stripes of 2 to 50 % of the view `side`."""
     height, width = wall.shape
     views = height * width / side**2
@@ -154,7 +181,7 @@ def _clutter(draw: Draw, wall: npt.NDArray[np.float64], factor: float, side: int
             area += shade
 
 
-def _grain(draw: Draw, ranges: SceneRanges, capsules: int) -> npt.NDArray[np.float64]:
+def _grain(draw: Draw, ranges: SceneRanges, capsules: int) -> Log:
     """Log texture of skin, cloth or board, darker toward the rim: (capsules, along, across)."""
     texture = draw.between(ranges.texture)
     rim = -0.12 * np.abs(np.linspace(-1.0, 1.0, TEXTURE_ACROSS)) ** 3
@@ -162,7 +189,7 @@ def _grain(draw: Draw, ranges: SceneRanges, capsules: int) -> npt.NDArray[np.flo
     return np.stack([texture * draw.smooth_noise(shape, draw.between((2.0, 7.0))) + rim for _ in range(capsules)])
 
 
-def _detail(draw: Draw, surfaces: npt.NDArray[np.float64], depth: float) -> None:
+def _detail(draw: Draw, surfaces: Log, depth: float) -> None:
     """What a near camera resolves, `depth` log units deep: joints of the fingers, lines of the palm, a watch, eyes, hair, a print."""
     along, across = np.arange(TEXTURE_ALONG)[:, None], np.arange(TEXTURE_ACROSS)[None, :]
     for side in (RIGHT, LEFT):
@@ -181,7 +208,7 @@ def _detail(draw: Draw, surfaces: npt.NDArray[np.float64], depth: float) -> None
     surfaces[TORSO] += depth * 0.5 * np.sign(np.sin(2.0 * np.pi * stripes * along / TEXTURE_ALONG))
 
 
-def _shades(draw: Draw, limbs: float, torso: float, legs: float, sleeves: float) -> npt.NDArray[np.float64]:
+def _shades(draw: Draw, limbs: float, torso: float, legs: float, sleeves: float) -> Log:
     """Log contrast of every capsule: skin like the limbs, clothes like the torso."""
     shades = np.full(CAPSULES, limbs)
     shades[[TORSO, SHOULDERS]] = torso
@@ -197,7 +224,7 @@ def _shades(draw: Draw, limbs: float, torso: float, legs: float, sleeves: float)
     return shades
 
 
-def _furnish(draw: Draw, wall: npt.NDArray[np.float64], most: int, factor: float) -> None:
+def _furnish(draw: Draw, wall: Log, most: int, factor: float) -> None:
     """Rectangles of another shade: doors, shelves, screens, windows."""
     height, width = wall.shape
     for _ in range(int(draw.generator.integers(most + 1))):
@@ -206,5 +233,5 @@ def _furnish(draw: Draw, wall: npt.NDArray[np.float64], most: int, factor: float
         wall[max(int(y), 0) : max(int(y + h), 0), max(int(x), 0) : max(int(x + w), 0)] += factor * draw.between((-0.6, 0.6))
 
 
-def _light(log_intensity: npt.NDArray[np.float64]) -> Image:
+def _light(log_intensity: Log) -> Image:
     return np.clip(np.exp(log_intensity), DARKEST, BRIGHTEST).astype(np.float32)

@@ -15,7 +15,7 @@ from pipeline.simulator.idlers import _FAMILY as IDLERS
 from pipeline.simulator.parts import Things
 from pipeline.simulator.passing import passers, reaching
 from pipeline.simulator.presets import WIDE
-from pipeline.simulator.render import MOVE_PX
+from pipeline.simulator.render import BACKGROUND, MOVE_PX, image_of
 from pipeline.simulator.scene import draw_blinking
 from pipeline.simulator.still import objects, room
 from pipeline.simulator.things import _FAMILY as SCENES
@@ -174,6 +174,14 @@ def test_some_idle_people_are_seen_by_a_camera_that_moves_and_none_of_the_narrow
 def handheld(preset: str = "wide", most: int = 60) -> list[int]:
     """The seeds below `most` of idle people before a camera that moves."""
     return [seed for seed in range(most) if Simulator(IDLE, seed, preset).truth.pan is not None]
+
+
+def test_a_camera_that_moves_sees_the_person_and_wall_of_the_same_seed_that_one_at_rest_sees() -> None:
+    for seed in handheld()[:6]:
+        moving, resting = Simulator(IDLE, seed)._canvas, Simulator("hand_clapping", seed)._canvas
+        assert moving.panorama.shape == (256, 256) and resting.panorama.size == 0
+        assert np.array_equal(moving.surfaces, resting.surfaces)
+        assert np.array_equal(moving.panorama[:128, :128], image_of(resting, BACKGROUND))
 
 
 def test_the_truth_about_hands_is_where_a_camera_that_moves_sees_them() -> None:
