@@ -48,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     prompts = [text.strip() for text in arguments.prompt or []]
     if not all(prompts):
         raise UserError("The prompt is empty: say something in --prompt.", USAGE)
+    if not prompts and not sys.stdin:  # the shell closed it
+        raise UserError("There is no input to read prompts from: name one with --prompt.", USAGE)
     changes = {name: value for name in RULES if (value := getattr(arguments, name)) is not None}
     settings = Settings(replace(presets[arguments.preset], seed=arguments.seed, **changes), arguments.tokens)
     other = partner.choose(arguments.weights, arguments.vocabulary, arguments.runtime)
@@ -58,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
             for text in prompts:
                 terminal.ask(text)
             if not prompts:
-                talk(terminal, interactive=sys.stdin.isatty() and not arguments.json)
+                return talk(terminal, interactive=sys.stdin.isatty() and not arguments.json)
     finally:
         other.close()
     return 0

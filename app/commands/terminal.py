@@ -24,7 +24,7 @@ from app.engine.telling import merge
 from app.engine.wishes import Prompt, clean
 from app.protocol import Message
 from models.sampling import MAX_SEED, PRESETS, Sampling
-from pipeline.errors import UserError
+from pipeline.errors import PARTIAL, UserError
 
 WELCOME = "Type and press Enter. Ctrl-C stops an answer, Ctrl-D ends, /help tells the commands."
 WHOLE = ("top_k", "repetition_window", "seed", "tokens")
@@ -316,20 +316,26 @@ COMMANDS: dict[str, tuple[str, str, Callable[[Terminal, str], None]]] = {
 }
 
 
-def talk(terminal: Terminal, interactive: bool) -> None:
-    """Lines from stdin until it ends. KeyboardInterrupt where Ctrl-C ends it (`app.commands.terminal_input`)."""
+def talk(terminal: Terminal, interactive: bool) -> int:
+    """Lines from stdin until it ends; the exit code: from a script a line that could not be done makes it partial, and the rest is done.
+
+    KeyboardInterrupt where Ctrl-C ends it (`app.commands.terminal_input`).
+    """
     terminal.interactive = interactive
+    code = 0
     if interactive:
         print(WELCOME, file=sys.stderr)
     with Input(interactive, terminal.stop) as typed:
         for line in typed.lines():
             if line == "/quit":
-                return
+                break
             terminal.stopped = False
             try:
                 _carry_out(terminal, line)
             except UserError as error:
                 print(f"egret: {error}", file=sys.stderr)
+                code = 0 if interactive else PARTIAL  # a person has seen it, and gone on
+    return code
 
 
 def _carry_out(terminal: Terminal, line: str) -> None:

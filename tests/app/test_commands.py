@@ -20,7 +20,7 @@ from app.engine import partner
 from app.engine.models import Models
 from models.chip.runtime import Runtime
 from models.sampling import PRESETS, Sampling
-from pipeline.errors import USAGE, UserError
+from pipeline.errors import PARTIAL, USAGE, UserError
 from pipeline.sources.spec import parse_spec
 
 NUMBERS = [
@@ -179,6 +179,25 @@ def test_a_chat_ends_where_it_is_told_to_and_prints_nothing_but_answers() -> Non
     assert ended.returncode == 0, ended.stderr
     assert len(ended.stdout.splitlines()) == 1
     assert not ended.stderr
+
+
+def test_a_chat_over_a_pipe_goes_on_after_what_cannot_be_done_and_ends_as_partly_done(tmp_path: Path) -> None:
+    ended = chat(f"/nosuch\nhello\n/export {tmp_path}/nowhere/said.json\nhello", "--json")
+    assert ended.returncode == PARTIAL
+    assert [said["prompt"] for said in lines(ended)] == ["hello"] * 2
+    first, second = ended.stderr.splitlines()
+    assert "no command /nosuch" in first
+    assert "cannot be saved" in second
+
+
+def test_a_chat_without_an_input_is_a_usage_error() -> None:
+    command = [sys.executable, "-m", "app.cli", "chat"]
+    ended = subprocess.run(
+        ["sh", "-c", '"$@" <&-', "sh", *command], env=environment(), capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == USAGE
+    assert len(ended.stderr.splitlines()) == 1
+    assert "--prompt" in ended.stderr
 
 
 def test_several_prompts_are_one_conversation() -> None:

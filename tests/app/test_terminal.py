@@ -147,7 +147,7 @@ forks = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Pyt
 def test_in_a_terminal_ctrl_c_stops_an_answer_or_drops_a_line_and_ctrl_d_ends() -> None:
     with Screen("--tokens", "2000", "--top-k", "0") as screen:
         screen.until(b"> ")
-        for typed in (b"half a line" + CTRL_C, b"hello\n" + CTRL_C, b"/branches\n"):
+        for typed in (b"half a line" + CTRL_C, b"hello\n" + CTRL_C, b"/nosuch\n", b"/branches\n"):
             screen.type(typed)
             screen.prompt()
         screen.type(CTRL_D)
