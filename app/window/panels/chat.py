@@ -10,26 +10,27 @@ from typing import Any, ClassVar
 
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QLabel, QMenu, QPushButton, QSizePolicy, QWidget, QWidgetAction
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QSizePolicy, QWidget, QWidgetAction
 
 from app.protocol import Message
-from app.window.figures import gesture_name, milliseconds, three, whole
+from app.window.figures import gesture_name
 from app.window.panels.base import Panel, quiet
+from app.window.panels.chat_figures import ChatFigures
+from app.window.panels.chat_files import ConversationMenu
 from app.window.panels.chat_gestures import ChatGestures
 from app.window.panels.chat_prompt import Prompt
 from app.window.panels.chat_settings import NAMES, ChatSettings
 from app.window.panels.chat_transcript import WHAT_IT_IS, Transcript
 from app.window.panels.chat_tree import Branches
 from app.window.state import Topic, WindowState
-from app.window.talk import MODEL, USER, Host, Turn
-from app.window.texts import mark, tr
+from app.window.talk import MODEL, USER, Turn
+from app.window.texts import tr
 from app.window.theme import Scale
 
 PAUSE_S = 0.15
 """After so long without a key the engine is asked what it can make of the prompt."""
 LARGEST_SEED = 2**31 - 1
 ARROW = "▾"
-FILES = mark("Conversations (*.json);;Texts (*.txt)")
 
 
 class ChatPanel(Panel):
@@ -50,10 +51,8 @@ class ChatPanel(Panel):
         self.branches = Branches()
         self.transcript = Transcript(self)
         self.prompt = Prompt(self)
-        self.figures = QLabel()
-        self.figures.setObjectName("muted")
-        self.figures.setAccessibleName(tr("Chat figures"))
-        self.figures.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
+        self.figures = ChatFigures()
+        self.conversation = ConversationMenu(state, self)
         self._build_header()
         self._build_lines()
         self._connect()
@@ -65,11 +64,8 @@ class ChatPanel(Panel):
         self.model = QLabel()
         self.model.setObjectName("muted")
         self.header.insertWidget(1, self.model)
-        menu = QMenu(self)
-        self.copy = menu.addAction(tr("Copy"), self._copy)
-        menu.addAction(tr("Save ..."), self._save)
-        self.load = menu.addAction(tr("Take up a saved one ..."), self._load)
-        self.export = _menu_button(tr("Conversation"), tr("Copy or save the conversation, or take up a saved one"), menu)
+        tip = tr("Copy or save the conversation, or take up a saved one")
+        self.export = _menu_button(tr("Conversation"), tip, self.conversation)
         self.clear = self._button(
             tr("Clear memory"), tr("Forget the conversation: the network starts from nothing (Ctrl+L)"), self.clear_memory
         )
@@ -107,6 +103,7 @@ class ChatPanel(Panel):
         self.settings.changed.connect(self._settings_changed)
         self.settings.check_wanted.connect(lambda on: self.command.emit({"op": "chat_check", "value": on}))
         self.gestures.changed.connect(self._tell_gestures)
+        self.conversation.command.connect(self.command)
         self._settings_changed()
 
     def _button(self, text: str, tip: str, action: Callable[[], None]) -> QPushButton:
@@ -224,22 +221,6 @@ class ChatPanel(Panel):
         self.command.emit({"op": "chat_rewind", "node": node})
         self.command.emit({"op": "chat_continue"} | self.settings.message())
 
-    def _copy(self) -> None:
-        names = {USER: tr("You"), MODEL: "Egret"}
-        text = "\n".join(f"{names.get(turn.role, turn.role)}: {turn.text.strip()}" for turn in self.state.talk.turns)
-        QGuiApplication.clipboard().setText(text)
-
-    def _save(self) -> None:
-        path, kind = QFileDialog.getSaveFileName(self, tr("Save the conversation"), "egret-chat.json", tr(FILES))
-        if path:
-            named = path if "." in path.rsplit("/", 1)[-1] else path + (".txt" if "txt" in kind else ".json")
-            self.command.emit({"op": "chat_export", "path": named})
-
-    def _load(self) -> None:
-        path, _ = QFileDialog.getOpenFileName(self, tr("Take up a saved conversation"), "", tr(FILES))
-        if path:
-            self.command.emit({"op": "chat_load", "path": path})
-
     # What is shown
 
     def _may_send(self) -> bool:
@@ -279,8 +260,7 @@ class ChatPanel(Panel):
         self.send_button.setEnabled(self._may_send() and written)
         self.stop_button.setEnabled(connected)
         self.clear.setEnabled(connected)
-        self.copy.setEnabled(bool(talk.turns))
-        self.load.setEnabled(connected)
+        self.conversation.enable()
         self.again.setEnabled(connected and bool(talk.turns))
         self.more.setEnabled(self._may_send() and bool(talk.turns))
         self.tree_button.setEnabled(connected and bool(talk.turns))
@@ -307,27 +287,7 @@ class ChatPanel(Panel):
             self.settings.show_check(state.status.checks, state.status.may_check)
         self._show_buttons()
         if changed & ~Topic.CHAT or not talk.busy:
-            self._show_figures()
-
-    def _show_figures(self) -> None:
-        """At the pace of the status messages: nobody reads figures that change with every token."""
-        text = "   ·   ".join(self._parts())
-        if text != self.figures.text():
-            self.figures.setText(text)
-
-    def _parts(self) -> list[str]:
-        talk = self.state.talk
-        parts = [f"{three(talk.tokens_per_s)} {tr('tokens/s')}"] if talk.tokens_per_s else []
-        if math.isfinite(talk.first_token_ms):
-            parts.append(tr("first token {time}").format(time=milliseconds(talk.first_token_ms)))
-        if math.isfinite(talk.activity):
-            parts.append(tr("{share:.0f} % of units active").format(share=talk.activity * 100))
-        if math.isfinite(talk.energy_uj):
-            parts.append(tr("{energy} µJ a token").format(energy=three(talk.energy_uj)))
-        if talk.host:
-            parts += _compared(talk.host)
-        parts.append(tr("memory {count} tokens").format(count=whole(self.state.status.memory_age)))
-        return parts
+            self.figures.show_talk(talk, state.status.memory_age)  # not with every token: nobody reads figures that fast
 
     def rescale(self, scale: Scale) -> None:
         """Spacing of the tools too."""
@@ -348,16 +308,6 @@ class ChatPanel(Panel):
         self.settings.set(settings)
         if isinstance(gestures := settings.get("gestures"), dict):
             self.gestures.set(gestures)
-
-
-def _compared(host: Host) -> list[str]:
-    """How chip and host got on in the last answer, in a few words."""
-    parts = [tr("chip and host agree on {count} tokens").format(count=whole(host.agreed))]
-    if host.difference >= 0:
-        parts.append(tr("they differ at one"))
-    if host.alone:
-        parts.append(tr("{count} by the host alone").format(count=whole(host.alone)))
-    return parts
 
 
 def _menu_button(text: str, tip: str, menu: QMenu) -> QPushButton:

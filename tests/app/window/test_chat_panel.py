@@ -122,8 +122,8 @@ def test_the_chat_tells_its_speed_and_the_age_of_its_memory(qtbot: QtBot, window
 
 def test_the_conversation_can_be_copied(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
     engine.send(started(1, "hi"), token(1, "hello"), done(1))
-    qtbot.waitUntil(window.chat.copy.isEnabled)
-    window.chat.copy.trigger()
+    qtbot.waitUntil(window.chat.conversation.copy.isEnabled)
+    window.chat.conversation.copy.trigger()
     assert QGuiApplication.clipboard().text() == "You: hi\nEgret: hello"
 
 

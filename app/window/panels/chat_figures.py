@@ -1,0 +1,47 @@
+"""The line of figures under the conversation: speed, first token, activity, energy, how chip and host got on, the memory's age."""
+
+import math
+
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QWidget
+
+from app.window.figures import milliseconds, three, whole
+from app.window.talk import Host, Talk
+from app.window.texts import tr
+
+
+class ChatFigures(QLabel):
+    """One muted line."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("muted")
+        self.setAccessibleName(tr("Chat figures"))
+        self.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
+
+    def show_talk(self, talk: Talk, memory_age: int) -> None:
+        """The figures of the last answer, and the age of the memory in tokens."""
+        text = "   ·   ".join([*_parts(talk), tr("memory {count} tokens").format(count=whole(memory_age))])
+        if text != self.text():
+            self.setText(text)
+
+
+def _parts(talk: Talk) -> list[str]:
+    parts = [f"{three(talk.tokens_per_s)} {tr('tokens/s')}"] if talk.tokens_per_s else []
+    if math.isfinite(talk.first_token_ms):
+        parts.append(tr("first token {time}").format(time=milliseconds(talk.first_token_ms)))
+    if math.isfinite(talk.activity):
+        parts.append(tr("{share:.0f} % of units active").format(share=talk.activity * 100))
+    if math.isfinite(talk.energy_uj):
+        parts.append(tr("{energy} µJ a token").format(energy=three(talk.energy_uj)))
+    return parts + (_compared(talk.host) if talk.host else [])
+
+
+def _compared(host: Host) -> list[str]:
+    """How chip and host got on in the last answer, in a few words."""
+    parts = [tr("chip and host agree on {count} tokens").format(count=whole(host.agreed))]
+    if host.difference >= 0:
+        parts.append(tr("they differ at one"))
+    if host.alone:
+        parts.append(tr("{count} by the host alone").format(count=whole(host.alone)))
+    return parts
