@@ -33,6 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--vocabulary", type=Path, metavar="PATH", help=VOCABULARY)
     add_runtime(parser)
     add_json(parser)
+    what = "with --json: what every token of an answer took (figures), and what of the prompt the model can make little of (doubts)"
+    parser.add_argument("--figures", action="store_true", help=what)
     parser.epilog = ROWS
 
 
@@ -45,6 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.tokens > MAX_TOKENS:  # known only here: the module that says it takes a second to load
         raise UserError(f"An answer can be {MAX_TOKENS:,} tokens long at most: choose a smaller --tokens.", USAGE)
+    if arguments.figures and not arguments.json:
+        raise UserError("The figures of tokens are a part of the JSON lines: add --json.", USAGE)
     prompts = [text.strip() for text in arguments.prompt or []]
     if not all(prompts):
         raise UserError("The prompt is empty: say something in --prompt.", USAGE)
@@ -54,7 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = Settings(replace(presets[arguments.preset], seed=arguments.seed, **changes), arguments.tokens)
     other = partner.choose(arguments.weights, arguments.vocabulary, arguments.runtime)
     try:
-        with Terminal(other, settings, arguments.json) as terminal:
+        with Terminal(other, settings, arguments.json, arguments.figures) as terminal:
             if arguments.check:
                 terminal.check()
             for text in prompts:

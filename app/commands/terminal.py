@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from app.commands.common import json_line
+from app.commands.terminal_figures import doubtful, figures_of, work
 from app.commands.terminal_input import Input
 from app.engine import chat as engine
 from app.engine.compared import readable
@@ -64,15 +65,18 @@ class Settings:
 class Terminal:
     """A chat whose answers go to stdout, and whose notices go to stderr. A context manager."""
 
-    def __init__(self, partner: Partner, settings: Settings, as_json: bool) -> None:
-        """UserError where the model's tokenizer cannot be used."""
+    def __init__(self, partner: Partner, settings: Settings, as_json: bool, figures: bool = False) -> None:
+        """`figures`: JSON tells of every token what writing it took, and of a prompt what the model can make little of.
+
+        UserError where the model's tokenizer cannot be used.
+        """
         self.settings = settings
         self.interactive = self.stopped = False
         self.rows: list[Message] = []
         """The tree of branches, after the last thing that was done."""
         self.turns: list[Message] = []
         """The conversation, likewise."""
-        self._partner, self._as_json = partner, as_json
+        self._partner, self._as_json, self._figures = partner, as_json, figures
         self._messages: queue.SimpleQueue[Message | BaseException] = queue.SimpleQueue()
         self.chat = partner.chat(self._messages.put, self._messages.put)
         self._complaint = ""
@@ -204,6 +208,8 @@ class Terminal:
                 return
 
     def _answer(self, action: Callable[[], None], text: str | None = None) -> None:
+        if self.interactive and text and (sentence := doubtful(text, self.chat.doubts(text))):
+            self._say(sentence)
         self._tokens, self._begun = [], False
         self._ask(action)
         self._hear("done")
@@ -217,7 +223,10 @@ class Terminal:
             said: Message = {"type": "answer", "prompt": text, "text": answer, "runtime": self._partner.backend(), "read": done["read"]}
             said |= {name: done[name] for name in ("tokens", "seconds", "first_token_ms", "reason", "seed", "host")}
             said |= {"tokens_per_s": speed, "memory_age": self.chat.memory_age}
-            json_line(said | _work(self._tokens), self._partner.identity)
+            said |= work(self._tokens)
+            if self._figures:
+                said |= figures_of(self._tokens, text or "", self.chat.doubts(text or ""))
+            json_line(said, self._partner.identity)
             return
         print(flush=True)
         if done["host"]:
@@ -242,18 +251,6 @@ def _whole(text: str) -> int | None:
 def _shown(text: str) -> str:
     """`text` as a terminal may have it: a model writes whatever its vocabulary holds, which may be somebody else's."""
     return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
-
-
-def _work(tokens: list[Message]) -> Message:
-    """What writing these tokens took: activity and operations of a step on average, microjoules together (null on the host)."""
-    if not tokens:
-        return {"activity": None, "operations": None, "energy_uj": None}
-    energies = [token["energy_uj"] for token in tokens]
-    return {
-        "activity": round(sum(token["activity"] for token in tokens) / len(tokens), 4),
-        "operations": round(sum(token["operations"] for token in tokens) / len(tokens)),
-        "energy_uj": None if None in energies else round(sum(energies), 2),
-    }
 
 
 def _ending(turns: list[Message]) -> str:

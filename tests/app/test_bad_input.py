@@ -102,6 +102,7 @@ def test_any_sensor_size_plays(size: tuple[int, int], tmp_path: Path) -> None:
         (("simulate", "--gesture", "idle", "--seed", "-1", "--out", "x.aedat4"), 2, ("seed",)),
         (("chat", "--prompt", " "), 2, ("prompt",)),
         (("chat", "--prompt", "x", "--tokens", "0"), 2, ("--tokens",)),
+        (("chat", "--prompt", "x", "--figures"), 2, ("--json",)),
         (("bench", "everything"), 2, ("everything",)),
         (("evaluate", "gesture", "--data", ".", "--label", "moonwalk"), 2, ("moonwalk",)),
         (("evaluate", "language", "--data", "nowhere.txt"), 1, ("nowhere.txt",)),

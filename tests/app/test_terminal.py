@@ -16,6 +16,7 @@ import pytest
 from screens import CTRL_C, CTRL_D, Screen
 
 from app.commands.terminal import Settings, Terminal, _carry_out, talk
+from app.commands.terminal_figures import doubtful
 from app.engine.chat import Chat
 from app.engine.models import Models
 from app.engine.partner import Partner
@@ -138,6 +139,42 @@ def test_with_json_every_line_on_stdout_is_json_of_a_version_and_a_model(capsys:
     assert ("switch", "N") in [(command["name"], command["argument"]) for command in said[5]["commands"]]
 
 
+def test_with_figures_json_tells_of_every_token_what_a_window_draws_under_it(capsys: pytest.CaptureFixture[str]) -> None:
+    with Terminal(partner(), Settings(Sampling(top_k=0), 3), as_json=True, figures=True) as one:
+        one.ask("\N{CAT FACE} here")
+        one.proceed()
+    asked, continued = rows(capsys)
+    assert "".join(token["text"] for token in asked["figures"]).strip() == asked["text"]
+    assert len(asked["figures"]) == asked["tokens"] == len(continued["figures"]) == 3
+    for said in (asked, continued):
+        activities = [token["activity"] for token in said["figures"]]
+        assert said["activity"] == pytest.approx(sum(activities) / 3, abs=1e-4)
+        assert said["operations"] == round(sum(token["operations"] for token in said["figures"]) / 3)
+        assert [(token["energy_uj"], token["chip"], token["agrees"]) for token in said["figures"]] == [(None, False, None)] * 3
+    assert asked["doubts"] == [{"text": "\N{CAT FACE}", "start": 0, "stop": 1, "kind": "unknown", "pieces": 0}]
+    assert continued["doubts"] == []
+
+
+@pytest.mark.parametrize("interactive", [True, False])
+def test_who_types_a_prompt_is_told_what_of_it_the_model_can_make_little_of(
+    terminal: Terminal, interactive: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    terminal.interactive = interactive
+    told = "Unknown to the model: “\N{CAT FACE}”, “H”.\n"
+    for ask, text in ((terminal.ask, "\N{CAT FACE} Hi \N{CAT FACE}"), (terminal.edit, "hi \N{CAT FACE} H")):
+        ask(text)
+        assert capsys.readouterr().err.startswith(told) is interactive
+    terminal.ask("hi")
+    assert "Unknown" not in capsys.readouterr().err
+
+
+def test_many_doubts_are_one_short_line() -> None:
+    text = "x" * 50 + "".join(map(chr, range(0x4E00, 0x4E10)))
+    doubts = [(50 + place, 51 + place, "unknown", 3) for place in range(16)] * 2 + [(0, 50, "rare", 20)]
+    said = doubtful(text, doubts)
+    assert said == f"Unknown to the model: {', '.join(f'“{one}”' for one in text[50:58])} and 8 more. Rare, spelled out: “{'x' * 31}…”."
+
+
 # ---- Ctrl-C -------------------------------------------------------------------------------------------------------------------------
 
 forks = pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # of Python 3.12: the child only becomes another program
@@ -172,6 +209,9 @@ def test_ctrl_c_while_a_long_conversation_is_taken_up_comes_back_to_the_one_befo
         screen.prompt()
         screen.type(b"/branches\n")
         assert b"You: good morning" in screen.prompt()
+        screen.type("a \N{CAT FACE} on a xylophonist\n".encode())
+        shown = screen.prompt().decode()
+        assert "\x1b[2mUnknown to the model: “\N{CAT FACE}”. Rare, spelled out: “xylophonist”.\x1b[0m" in shown
         screen.type(CTRL_D)
         assert screen.ended() == 0
 
