@@ -78,6 +78,8 @@ class Canvas(NamedTuple):
     """(C,) the ends are cut straight rather than round: a rectangle."""
     panorama: Float32
     """(rows, columns) what a moving camera looks around in, repeated without end; (0, 0) where the camera stands still."""
+    lamps: Float32
+    """(rows, columns) depth of flicker in the panorama, log units; (0, 0) where the camera stands still or nothing in it flickers."""
 
 
 def new_canvas(
@@ -88,8 +90,14 @@ def new_canvas(
     flat: Flags | None = None,
     panorama: Image | None = None,
 ) -> Canvas:
-    """A canvas on which nothing is painted yet. `background` and `lamps` (depth of flicker, log units) are (height, width)."""
+    """A canvas on which nothing is painted yet. `background` and `lamps` (depth of flicker, log units) are (height, width).
+
+    They are the first rows and columns of what a moving camera looks around in: the `panorama`, in which no other lamps are.
+    """
     height, width = background.shape
+    around = np.zeros((0, 0), np.float32)
+    if panorama is not None and lamps is not None and np.any(lamps):
+        around = np.pad(lamps, ((0, panorama.shape[0] - height), (0, panorama.shape[1] - width)))
     columns, count = -(-width // TILE), -(-width // TILE) * -(-height // TILE)
     planes = np.zeros((count, PLANES, TILE_PIXELS), np.float32)
     planes[:, BACKGROUND] = tiles_of(background, columns)
@@ -108,6 +116,7 @@ def new_canvas(
         cells=np.zeros(TILE_PIXELS, np.int32),
         flat=np.zeros(len(surfaces), np.uint8) if flat is None else flat,
         panorama=np.zeros((0, 0), np.float32) if panorama is None else panorama,
+        lamps=around,
     )
 
 
@@ -173,8 +182,11 @@ def _mark(i: int, painted: Float32, mask: Int64, dirty: Flags, columns: int) -> 
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def look(panorama: Float32, shift: Float32, planes: Float32, dirty: Flags, columns: int) -> None:
-    """Fill the background from the panorama, whose pixel (0, 0) is seen `shift` (x, y) pixels left of and above the view's corner."""
+def look(panorama: Float32, shift: Float32, planes: Float32, plane: int, dirty: Flags, columns: int) -> None:
+    """Fill a plane (the background or its lamps, which move together) from the panorama.
+
+    The panorama's pixel (0, 0) is seen `shift` (x, y) pixels left of and above the view's corner. All tiles have to be painted anew.
+    """
     height, width = panorama.shape
     left, up = int(np.floor(shift[0])), int(np.floor(shift[1]))
     right_part, lower_part = np.float32(shift[0] - left), np.float32(shift[1] - up)
@@ -190,7 +202,7 @@ def look(panorama: Float32, shift: Float32, planes: Float32, dirty: Flags, colum
             x0, x1, y0, y1 = np.uint64(xs[x]), np.uint64(xs[x + 1]), np.uint64(ys[y]), np.uint64(ys[y + 1])
             upper = panorama[y0, x0] + right_part * (panorama[y0, x1] - panorama[y0, x0])
             lower = panorama[y1, x0] + right_part * (panorama[y1, x1] - panorama[y1, x0])
-            planes[k, BACKGROUND, p] = (one - lower_part) * upper + lower_part * lower
+            planes[k, plane, p] = (one - lower_part) * upper + lower_part * lower
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

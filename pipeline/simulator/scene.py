@@ -47,7 +47,7 @@ class Lights:
     mains: float
     """Depth in all that is seen, log units; 0 where the light is steady."""
     lamps: Image
-    """(height, width) additional depth where a lamp, or its reflection, is in view."""
+    """(height, width) additional depth where a lamp, or its reflection, is in view; it stays behind when the camera turns."""
     hardness: float = 0.0
     """From a sine (0) toward a light that is either on or off."""
 

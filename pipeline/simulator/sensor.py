@@ -42,6 +42,7 @@ from pipeline.simulator.render import (
     AT_TARGET,
     AT_THETA_OFF,
     AT_THETA_ON,
+    BACKGROUND,
     FLICKER,
     LAMP,
     LEVEL,
@@ -118,7 +119,7 @@ class Pixels(NamedTuple):
     busy: Flags
     """(T,) the tile has to be visited in the next step."""
     lit: Flags
-    """(T,) a flickering lamp is in the tile or lights it."""
+    """(T,) a flickering lamp is in the tile or lights it. Where the camera moves, lamps too, every tile is visited in every step anyway."""
     mains: float
     """Depth of the flicker of all light, log units."""
     rebound: float
@@ -183,7 +184,9 @@ def draw_pixels(draw: Draw, ranges: SensorRanges, canvas: Canvas, mains: float =
 def settle(canvas: Canvas, pixels: Pixels, view: View) -> None:
     """Paint the first picture of `view` and let every photoreceptor rest at it; remembered levels keep their drawn distance."""
     if canvas.panorama.size > 0:
-        look(canvas.panorama, view.shifts[0], canvas.planes, canvas.dirty, canvas.columns)
+        look(canvas.panorama, view.shifts[0], canvas.planes, BACKGROUND, canvas.dirty, canvas.columns)
+    if canvas.lamps.size > 0:
+        look(canvas.lamps, view.shifts[0], canvas.planes, LAMP, canvas.dirty, canvas.columns)
     place(view.poses[0], canvas.pose, canvas.mask, canvas.dirty, canvas.columns)
     _paint_all(canvas, view.orders[0])
     canvas.planes[:, PHOTO] = canvas.planes[:, TARGET] + (canvas.planes[:, FLICKER] + np.float32(pixels.mains)) * view.waves[0]
@@ -214,7 +217,7 @@ def run_steps(
     Noise comes as moments (ascending, us, inside these steps), places (tile * 64 + pixel) and marks in [-1, 1]: the sign is the polarity,
     the size thins the noise where it is bright.
     """
-    poses, orders, shifts, waves, seen = view.poses, view.orders, view.shifts, view.waves, canvas.panorama
+    poses, orders, shifts, waves, seen, lamps = view.poses, view.orders, view.shifts, view.waves, canvas.panorama, canvas.lamps
     planes, mask, dirty, painted = canvas.planes, canvas.mask, canvas.dirty, canvas.pose
     every, surfaces, tables = planes.reshape(-1), canvas.surfaces.reshape(-1), canvas.tables.reshape(-1)
     cells, flat, columns, leak, refractory = canvas.cells, canvas.flat, canvas.columns, pixels.leak, pixels.refractory_us
@@ -223,7 +226,9 @@ def run_steps(
     for step in range(poses.shape[0]):
         t0 = start_us + step * STEP_US
         if seen.size > 0:
-            look(seen, shifts[step], planes, dirty, columns)
+            look(seen, shifts[step], planes, BACKGROUND, dirty, columns)
+        if lamps.size > 0:
+            look(lamps, shifts[step], planes, LAMP, dirty, columns)
         place(poses[step], painted, mask, dirty, columns)
         wave, count = waves[step], 0
         common = wave * np.float32(pixels.mains)

@@ -15,7 +15,7 @@ from pipeline.simulator.idlers import _FAMILY as IDLERS
 from pipeline.simulator.parts import Things
 from pipeline.simulator.passing import passers, reaching
 from pipeline.simulator.presets import WIDE
-from pipeline.simulator.render import BACKGROUND, MOVE_PX, image_of
+from pipeline.simulator.render import BACKGROUND, LAMP, MOVE_PX, image_of
 from pipeline.simulator.scene import draw_blinking
 from pipeline.simulator.still import objects, room
 from pipeline.simulator.things import _FAMILY as SCENES
@@ -182,6 +182,26 @@ def test_a_camera_that_moves_sees_the_person_and_wall_of_the_same_seed_that_one_
         assert moving.panorama.shape == (256, 256) and resting.panorama.size == 0
         assert np.array_equal(moving.surfaces, resting.surfaces)
         assert np.array_equal(moving.panorama[:128, :128], image_of(resting, BACKGROUND))
+
+
+def test_lamps_move_with_the_room_that_a_moving_camera_sees() -> None:
+    moved = []
+    for seed in range(120):
+        simulator = Simulator(THINGS, seed)
+        pan, camera, lamps = simulator.truth.pan, simulator.truth.camera, simulator._lights.lamps
+        if pan is None or not lamps.any():
+            continue
+        before = image_of(simulator._canvas, LAMP)
+        simulator.advance(200_000)
+        (shift,) = camera.shifts(pan, np.array([0.2])).astype(np.float32)
+        (left, up), (x, y) = np.floor(shift).astype(int), shift - np.floor(shift)
+        room = np.roll(np.pad(lamps, ((0, 128), (0, 128))), (-up, -left), (0, 1))
+        beside = (1 - x) * room + x * np.roll(room, -1, 1)
+        expected = (1 - y) * beside + y * np.roll(beside, -1, 0)
+        seen = image_of(simulator._canvas, LAMP)
+        np.testing.assert_allclose(seen, expected[:128, :128], atol=1e-5)
+        moved.append(float(np.abs(seen - before).max()))
+    assert len(moved) >= 4 and max(moved) > 0.05, "log units"
 
 
 def test_the_truth_about_hands_is_where_a_camera_that_moves_sees_them() -> None:
