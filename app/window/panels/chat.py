@@ -137,13 +137,13 @@ class ChatPanel(Panel):
             message |= {"op": "chat_edit", "node": self._editing.node}
         self.command.emit(message)
         self.leave_editing()
-        self.prompt.clear()
+        self.prompt.give_back()
 
     def stop(self) -> None:
         """End the answer; while nobody talks, leave an earlier prompt as it was."""
         if self._editing is not None and not self.state.talk.busy:
             self.leave_editing()
-            self.prompt.clear()
+            self.prompt.give_back()
         else:
             self.command.emit({"op": "chat_stop"})
 
@@ -182,16 +182,19 @@ class ChatPanel(Panel):
     def forget(self) -> None:
         """Begin anew for the next visitor: nothing half written, nothing said, nothing remembered."""
         self.leave_editing()
-        self.prompt.clear()
+        self.prompt.forget()
         if self.state.talk.busy:
             self.command.emit({"op": "chat_stop"})
         if self.state.talk.turns or self.state.status.memory_age:
             self.clear_memory()
 
     def _edit(self, turn: Turn) -> None:
+        if self._editing is None:
+            self.prompt.lend(turn.text.strip())
+        else:
+            self.prompt.setText(turn.text.strip())
         self._editing = turn
         self.send_button.setText(tr("Send anew"))
-        self.prompt.setText(turn.text.strip())
         self.prompt.setFocus()
 
     def _switch(self, node: int) -> None:

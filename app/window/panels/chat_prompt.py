@@ -1,6 +1,6 @@
 """The field for the prompt: one line that grows to a few, sent with Enter, with marks under what the model can make little of."""
 
-from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QMimeData, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QKeyEvent, QResizeEvent, QTextCharFormat, QTextCursor
 from PySide6.QtWidgets import QPlainTextEdit, QSizePolicy, QTextEdit, QWidget
 
@@ -16,7 +16,10 @@ MARGIN = 5
 
 
 class Prompt(QPlainTextEdit):
-    """Enter sends, Shift+Enter begins a line, the up arrow in an empty field brings the last prompt back."""
+    """Enter sends, Shift+Enter begins a line, the up arrow in an empty field brings the last prompt back.
+
+    Nothing that is written is lost: whatever replaces it can be undone, and what was half written is a draft while the field is lent to
+    another text."""
 
     entered = Signal()
     recalled = Signal()
@@ -25,6 +28,8 @@ class Prompt(QPlainTextEdit):
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._hint = ""
+        self._drafts: list[str] = []
+        """What was half written when the field was lent, newest last."""
         self.invite()
         self.setAccessibleName(tr("Prompt"))
         self.setTabChangesFocus(True)
@@ -35,13 +40,39 @@ class Prompt(QPlainTextEdit):
         self.textChanged.connect(self._changed)
 
     def text(self) -> str:
-        """What is written."""
-        return self.toPlainText()
+        """What is written, as much of it as the engine takes."""
+        return self.toPlainText()[:LONGEST]
+
+    def insertFromMimeData(self, source: QMimeData) -> None:
+        """Take of what is pasted or dropped what there is room for."""
+        room = LONGEST - len(self.toPlainText()) + len(self.textCursor().selectedText())
+        self.insertPlainText(source.text()[: max(room, 0)])
 
     def setText(self, text: str) -> None:
-        """Write `text`, with the cursor behind it."""
-        self.setPlainText(text)
-        self.moveCursor(QTextCursor.MoveOperation.End)
+        """Write `text` in place of what is there, with the cursor behind it; it can be undone."""
+        cursor = self._all()
+        cursor.insertText(text[:LONGEST])
+        self.setTextCursor(cursor)
+
+    def lend(self, text: str) -> None:
+        """Write `text` for a while: what was half written comes back with `give_back`."""
+        if self.text().strip():
+            self._drafts.append(self.text())
+        self.setText(text)
+
+    def give_back(self) -> None:
+        """What stands here is done with: the newest draft, or nothing."""
+        self.setText(self._drafts.pop() if self._drafts else "")
+
+    def forget(self) -> None:
+        """Be empty, without drafts and without anything to undo."""
+        self._drafts.clear()
+        self.clear()
+
+    def _all(self) -> QTextCursor:
+        cursor = QTextCursor(self.document())
+        cursor.select(QTextCursor.SelectionType.Document)
+        return cursor
 
     def invite(self, hint: str = "") -> None:
         """Say `hint` while nothing is written, on one line, whole where the mouse rests; without one, what the field is for."""
@@ -75,8 +106,6 @@ class Prompt(QPlainTextEdit):
         self.setExtraSelections(marks)
 
     def _changed(self) -> None:
-        if len(text := self.toPlainText()) > LONGEST:
-            self.setText(text[:LONGEST])
         self.setExtraSelections([])
         self.updateGeometry()
 

@@ -1,10 +1,9 @@
 """The chat panel: prompts go out with their settings, answers stream in, Stop and Clear always act."""
 
-from typing import Any
-
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QTextCharFormat
 from pytestqt.qtbot import QtBot
+from window.chat_messages import ANSWERED, ASKED, done, path, started, token, turn
 from window.engine_double import EngineDouble, status
 
 from app.window import theme
@@ -12,19 +11,6 @@ from app.window.mainwindow import MainWindow
 from app.window.panels.chat_transcript import FULL, NODE, VERSION, Transcript, about, shade
 from app.window.panels.chat_tree import children
 from app.window.talk import Piece, Row, Turn
-
-
-def started(number: int, prompt: str = "hi") -> dict[str, Any]:
-    return {"type": "chat", "event": "started", "id": number, "prompt": prompt, "seed": 1}
-
-
-def token(number: int, text: str) -> dict[str, Any]:
-    return {"type": "token", "id": number, "index": 0, "text": text, "activity": 0.125, "tokens_per_s": 321.0}
-
-
-def done(number: int, reason: str = "end") -> dict[str, Any]:
-    message = {"type": "chat", "event": "done", "id": number, "reason": reason, "tokens": 2, "seconds": 0.01}
-    return message | {"first_token_ms": 4.5, "seed": 1}
 
 
 def test_a_prompt_is_sent_with_its_sampling_settings(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
@@ -36,22 +22,6 @@ def test_a_prompt_is_sent_with_its_sampling_settings(qtbot: QtBot, window: MainW
     settings = {"seed": 7, "temperature": 0.6, "top_k": 12, "tokens": 99, "top_p": 0.9, "min_p": 0.0, "repetition_penalty": 1.0}
     assert engine.ops("chat") == [{"op": "chat", "prompt": "Hello you"} | settings]
     assert chat.prompt.text() == ""
-
-
-def path(*turns: dict[str, Any], age: int = 9) -> dict[str, Any]:
-    return {"type": "chat", "event": "path", "turns": list(turns), "memory_age": age, "kept": age, "limit": 100}
-
-
-def turn(role: str, first: int, *texts: str, **more: Any) -> dict[str, Any]:
-    """A turn whose tokens are numbered from `first` on."""
-    pieces = [[first + index, text, 0.1 + index / 100, 1000 + index, None] for index, text in enumerate(texts)]
-    last = first + len(texts) - 1
-    said = {"role": role, "text": "".join(texts), "done": True, "reason": "", "node": last, "pieces": pieces, "versions": [last]}
-    return said | more
-
-
-ASKED = turn("user", 1, "", "Who", " are", " you")
-ANSWERED = turn("model", 5, "", "A", " tiny", " net")
 
 
 def formats(transcript: Transcript, name: int) -> dict[str, int]:
