@@ -46,6 +46,7 @@ chat      event "started" {id, prompt (null: an answer without one, which goes o
           that can be gone back to), limit}: where the conversation stands, after everything that moves it; the turns are those that
           follow the one whose last token is `after` (0: all there are), which is as it was told before;
           "tree" {rows [{node, depth, role, text, here}]}: all turns of all branches, each after the one it follows;
+          "refused" {prompt}: it is not in line, a notice says why;
           "doubts" {text, doubts [[start, stop, "unknown"|"rare", pieces]]} (code points); "cleared"
 teach     state ("idle"|"recording"|"looking"|"learning"), share of that which is done, seconds and counter of the recording, examples
           that wait [{id, windows, label, share, counter}] (label and share: what most windows are read as by the network alone),

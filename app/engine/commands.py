@@ -128,8 +128,12 @@ def _whole(order: Message, name: str, high: int) -> int:
 
 
 def _chat(engine: "Engine", order: Message) -> None:
-    order["prompt"]  # there has to be one
-    _of(engine).ask(_prompt(order))
+    text = str(order["prompt"])
+    try:
+        _of(engine).ask(_prompt(order))
+    except UserError:
+        engine.publish({"type": "chat", "event": "refused", "prompt": clean(text)})
+        raise
 
 
 def _chat_regenerate(engine: "Engine", order: Message) -> None:

@@ -206,6 +206,13 @@ def test_chat_streams_stops_and_clears(attached: Attached) -> None:
     assert texts[0] == texts[1] != ""
 
 
+def test_a_prompt_that_is_not_put_in_line_is_told_of_with_its_text(attached: Attached) -> None:
+    _, window = attached
+    window.order("chat", prompt="hello", tokens=10**9)
+    window.wait_for(lambda: window.last("notice").get("level") == "error", "a sentence")
+    assert window.last("chat") == {"type": "chat", "event": "refused", "prompt": "hello"}
+
+
 def test_a_gesture_sends_a_suggested_prompt_where_that_was_asked_for(attached: Attached) -> None:
     engine, window = attached
     window.wait_for(lambda: any(m["type"] == "decision" and m["accepted"] for m in window.told), "a gesture")
