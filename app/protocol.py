@@ -30,8 +30,8 @@ status    four times a second: now_us (sensor time of the surface's newest data)
           elements_uj, chip_uj} of a step, estimated (`models.chip.energy`), or {chip_uj}, measured}, work {gesture and language:
           {events, operations: of a step, bytes: over the link to a chip, ticks: given to it}}},
           recording null | {path, events, bytes, seconds, sentence}, chat {busy, tokens_per_s, memory_age: tokens since the memory began,
-          checks: answers say how chip and host get on, may_check: there is a chip to compare, suggestion: the prompt that a gesture
-          would send, or ""}
+          kept (see `chat` "path"), checks: answers say how chip and host get on, may_check: there is a chip to compare,
+          suggestion: the prompt that a gesture would send, or "", gestures {on, actions, prompts} (see `chat_gestures`)}
 settings  filters {background_us, refractory_us, hot_pixel, polarity, region}, threshold, margin, min_events
 token     id (of the answer), index, node (id of this token in the conversation's tree), text (a piece; pieces joined are the answer),
           activity, operations, energy_uj (estimated; null on the host), tokens_per_s, chip (a chip made this step), agrees (not the

@@ -107,6 +107,11 @@ class Chat:
         return self._conversation.age
 
     @property
+    def kept(self) -> int:
+        """Tokens that can be gone back to, those of other branches included."""
+        return len(self._conversation.memory)
+
+    @property
     def checks(self) -> bool:
         """Whether it is told how chip and host get on in an answer."""
         return self._checks

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from app.engine.chat import Chat
 from app.engine.wishes import NOTHING, Prompt
+from app.protocol import Message
 from pipeline.errors import UserError
 
 LOOKED_AT, CONFIRMED, RELEASED = 16, 12, 20
@@ -72,6 +73,11 @@ class GestureControl:
         wanted = self._wanted
         sends = wanted.on and wanted.prompts and ACCEPT in wanted.actions.values()
         return wanted.prompts[self._next % len(wanted.prompts)] if sends else ""
+
+    def describe(self) -> Message:
+        """What they do, in the words of the order that sets it."""
+        wanted = self._wanted
+        return {"on": wanted.on, "actions": dict(wanted.actions), "prompts": list(wanted.prompts)}
 
     def set(self, wanted: Wanted, how: Prompt) -> None:
         """From now on do what is `wanted`, with answers written as `how` says."""

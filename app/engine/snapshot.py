@@ -78,5 +78,6 @@ def _chat(engine: "Engine") -> Message | None:
     if not (chat := engine.chat):
         return None
     figures = {"busy": chat.busy, "tokens_per_s": round(chat.tokens_per_s, 1), "memory_age": chat.memory_age}
-    suggestion = engine.gestures.suggestion if engine.gestures else ""
-    return figures | {"checks": chat.checks, "may_check": chat.may_check, "suggestion": suggestion}
+    figures |= {"kept": chat.kept, "checks": chat.checks, "may_check": chat.may_check}
+    gestures = engine.gestures
+    return figures | {"suggestion": gestures.suggestion if gestures else "", "gestures": gestures.describe() if gestures else None}

@@ -222,6 +222,9 @@ def test_a_gesture_sends_a_suggested_prompt_where_that_was_asked_for(attached: A
     window.wait_for(lambda: any(m.get("event") == "done" for m in window.told), "an answer")
     assert next(m for m in window.told if m.get("event") == "started")["prompt"] == "hello"
     window.wait_for(lambda: window.last("status")["chat"]["suggestion"] != "hello", "the next suggestion")
+    told = window.last("status")["chat"]
+    assert told["gestures"] == {"on": True, "actions": dict.fromkeys(engine.models.labels, "accept"), "prompts": ["hello", "good bye"]}
+    assert told["kept"] > 0
     window.order("chat_gestures", on=False, actions={}, prompts=[])
     window.wait_for(lambda: window.last("status")["chat"]["suggestion"] == "", "no suggestion")
 
