@@ -4,6 +4,7 @@ The engine tells a `path` after everything that moves the conversation, so what 
 that is being written. What a path does not say of a turn, how chip and host got on in it, is kept from before.
 """
 
+import enum
 import math
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,6 +13,8 @@ from app.protocol import MAX_TURNS
 from app.window.fields import Fields
 
 USER, MODEL = "user", "model"
+MOST_FATES = 1000
+"""Nobody may take them away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,17 @@ class Doubt:
     pieces: int
 
 
+class Fate(enum.Enum):
+    """What becomes of a prompt."""
+
+    BEGUN = enum.auto()
+    """Its answer has begun."""
+    READ = enum.auto()
+    """It is part of the conversation."""
+    UNREAD = enum.auto()
+    """It was refused, or over before it had been read."""
+
+
 @dataclass(slots=True)
 class Talk:
     """The conversation as the window shows it."""
@@ -96,6 +110,8 @@ class Talk:
     first_token_ms: float = math.nan
     tokens_per_s: float = 0.0
     seed: int | None = None
+    fates: list[tuple[str, Fate]] = field(default_factory=list)
+    """Prompts, whoever sent them, and what became of each, oldest first; for a view to take away."""
     rows: tuple[Row, ...] = ()
     doubted: str = ""
     """The text that `doubts` are about."""
@@ -135,6 +151,8 @@ class Talk:
                     Row(row.whole("node"), row.whole("depth"), row.text("role"), row.text("text"), row.flag("here"))
                     for row in m.parts("rows")
                 )
+            case "refused":
+                self._fated(m.text("prompt"), Fate.UNREAD)
             case "doubts":
                 self._doubts(m)
 
@@ -162,6 +180,7 @@ class Talk:
         self.first_token_ms = self.activity = self.energy_uj = math.nan
         if not m.absent("prompt"):
             self.turns.append(Turn(USER, prompt))
+            self._fated(prompt, Fate.BEGUN)
         if not self.turns or self.turns[-1].role == USER:
             self.turns.append(Turn(MODEL))
         last = self.turns[-1]
@@ -171,6 +190,7 @@ class Talk:
     def _done(self, m: Fields) -> None:
         tokens, first_ms, reason = m.whole("tokens"), m.number("first_token_ms", math.nan), m.text("reason")
         host = None if m.absent("host") else _host(m.part("host"))
+        self._fated(m.text("prompt"), Fate.READ if m.flag("read", True) else Fate.UNREAD)
         self.busy, self.first_token_ms = False, first_ms
         turn = self._answer(m.value("id"))
         if turn is not None:
@@ -178,6 +198,10 @@ class Talk:
             self.host = host
             if host and host.difference >= 0:
                 self.differing.add(host.difference)
+
+    def _fated(self, prompt: str, fate: Fate) -> None:
+        self.fates.append((prompt, fate))
+        del self.fates[:-MOST_FATES]
 
     def _path(self, m: Fields) -> None:
         after, told = m.whole("after"), [_turn(turn) for turn in m.parts("turns")]

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QHBoxLayout, QLabel, QMenu, QPushButton, QSizePoli
 from app.protocol import Message
 from app.window.figures import gesture_name
 from app.window.panels.base import Panel, quiet
+from app.window.panels.chat_asked import Asked
 from app.window.panels.chat_figures import ChatFigures
 from app.window.panels.chat_files import ConversationMenu
 from app.window.panels.chat_gestures import ChatGestures
@@ -51,6 +52,7 @@ class ChatPanel(Panel):
         self.branches = Branches()
         self.transcript = Transcript(self)
         self.prompt = Prompt(self)
+        self.asked = Asked()
         self.figures = ChatFigures()
         self.conversation = ConversationMenu(state, self)
         self._build_header()
@@ -128,10 +130,11 @@ class ChatPanel(Panel):
         self.prompt.setFocus()
 
     def send(self) -> None:
-        """Ask, if there is something to ask and nobody is talking."""
+        """Ask, if there is something to ask; while an answer is written the engine puts it in line."""
         prompt = self.prompt.text().strip()
-        if not prompt or not self._may_send():
+        if not prompt or not self.state.connected:
             return
+        self.asked.sent(prompt)
         message: Message = {"op": "chat", "prompt": prompt} | self.settings.message()
         if self._editing is not None:
             message |= {"op": "chat_edit", "node": self._editing.node}
@@ -182,6 +185,7 @@ class ChatPanel(Panel):
     def forget(self) -> None:
         """Begin anew for the next visitor: nothing half written, nothing said, nothing remembered."""
         self.leave_editing()
+        self.asked.give_up()
         self.prompt.forget()
         if self.state.talk.busy:
             self.command.emit({"op": "chat_stop"})
@@ -258,9 +262,18 @@ class ChatPanel(Panel):
             self._typed_s = math.inf
             self.command.emit({"op": "chat_doubts", "text": self.prompt.text()})
 
+    def _take_back(self) -> None:
+        """A prompt that was not read comes back, unless something else stands where it stood."""
+        unread = self.asked.hear(self.state.talk.fates)
+        self.state.talk.fates.clear()
+        if not self.state.connected:
+            unread += self.asked.give_up()
+        if unread and not self.prompt.text().strip():
+            self.prompt.setText(unread[0])
+
     def _show_buttons(self) -> None:
         talk, connected, written = self.state.talk, self.state.connected, bool(self.prompt.text().strip())
-        self.send_button.setEnabled(self._may_send() and written)
+        self.send_button.setEnabled(connected and written)
         self.stop_button.setEnabled(connected)
         self.clear.setEnabled(connected)
         self.conversation.enable()
@@ -273,6 +286,7 @@ class ChatPanel(Panel):
         state, talk = self.state, self.state.talk
         if self._editing is not None and (not state.connected or all(turn.node != self._editing.node for turn in talk.turns)):
             self.leave_editing()  # there is nothing left to replace: what was written becomes a new prompt
+        self._take_back()
         if changed & Topic.CHAT:
             self.transcript.show_turns(talk.turns, talk.generation)
             self.branches.show_rows(talk.rows)
@@ -289,8 +303,8 @@ class ChatPanel(Panel):
             self._show_suggestion()
             self.settings.show_check(state.status.checks, state.status.may_check)
         self._show_buttons()
-        if changed & ~Topic.CHAT or not talk.busy:
-            self.figures.show_talk(talk, state.status.memory_age)  # not with every token: nobody reads figures that fast
+        if changed & ~Topic.CHAT or not talk.busy:  # not with every token: nobody reads figures that fast
+            self.figures.show_talk(talk, state.status.memory_age, self.asked.waiting)
 
     def rescale(self, scale: Scale) -> None:
         """Spacing of the tools too."""

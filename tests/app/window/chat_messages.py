@@ -11,9 +11,9 @@ def token(number: int, text: str) -> dict[str, Any]:
     return {"type": "token", "id": number, "index": 0, "text": text, "activity": 0.125, "tokens_per_s": 321.0}
 
 
-def done(number: int, reason: str = "end") -> dict[str, Any]:
+def done(number: int, reason: str = "end", prompt: str = "hi", read: bool = True) -> dict[str, Any]:
     message = {"type": "chat", "event": "done", "id": number, "reason": reason, "tokens": 2, "seconds": 0.01}
-    return message | {"first_token_ms": 4.5, "seed": 1}
+    return message | {"first_token_ms": 4.5, "seed": 1, "prompt": prompt, "read": read}
 
 
 def path(*turns: dict[str, Any], age: int = 9) -> dict[str, Any]:

@@ -61,16 +61,25 @@ def test_tokens_stream_into_the_transcript_and_stopping_is_marked(qtbot: QtBot, 
     assert text.endswith("Yes")
 
 
-def test_nothing_can_be_sent_while_an_answer_streams_but_it_can_be_stopped(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+def test_what_is_sent_while_an_answer_streams_waits_and_that_is_said(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    chat = window.chat
     engine.send(started(1))
     qtbot.waitUntil(lambda: window.state.talk.busy)
-    qtbot.keyClicks(window.chat.prompt, "more")
-    qtbot.keyClick(window.chat.prompt, Qt.Key.Key_Return)
-    assert window.chat.prompt.text() == "more"
-    assert window.chat.stop_button.isEnabled()
-    qtbot.mouseClick(window.chat.stop_button, Qt.MouseButton.LeftButton)
+    for prompt in ("more", "and more"):
+        qtbot.keyClicks(chat.prompt, prompt)
+        assert chat.send_button.isEnabled()
+        qtbot.keyClick(chat.prompt, Qt.Key.Key_Return)
+        assert chat.prompt.text() == ""
+    qtbot.waitUntil(lambda: [message["prompt"] for message in engine.ops("chat")] == ["more", "and more"])
+    engine.send(status(1_000_000, chat={"busy": True}))
+    qtbot.waitUntil(lambda: chat.figures.text().startswith("2 wait"))
+    engine.send(done(1), started(2, "more"), status(2_000_000, chat={"busy": True}))
+    qtbot.waitUntil(lambda: chat.figures.text().startswith("1 wait"))
+    assert chat.stop_button.isEnabled()
+    qtbot.mouseClick(chat.stop_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: engine.ops("chat_stop") != [])
-    assert engine.ops("chat") == []
+    engine.send(done(2, "stopped", "more"), done(3, "stopped", "and more", read=False))
+    qtbot.waitUntil(lambda: "wait" not in chat.figures.text())
 
 
 def test_clear_memory_is_asked_for_and_empties_the_transcript_once_done(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from PySide6.QtGui import QGuiApplication, QTextCursor
 from pytestqt.qtbot import QtBot
-from window.chat_messages import ANSWERED, ASKED, path
+from window.chat_messages import ANSWERED, ASKED, done, path, started
 from window.engine_double import EngineDouble
 
 from app.window.mainwindow import MainWindow
@@ -71,3 +71,44 @@ def test_nothing_of_a_visitor_who_left_can_be_brought_back(qtbot: QtBot, editing
     editing.chat.edit_last()
     editing.chat.stop()
     assert prompt.text() == ""
+
+
+@pytest.mark.parametrize("how", ["refused", "stopped before it was read", "the engine is gone"])
+def test_a_prompt_that_was_not_read_is_back_in_the_empty_field(qtbot: QtBot, window: MainWindow, engine: EngineDouble, how: str) -> None:
+    prompt = window.chat.prompt
+    qtbot.keyClicks(prompt, "Who are you")
+    window.chat.send()
+    qtbot.waitUntil(lambda: engine.ops("chat") != [])
+    if how == "refused":
+        engine.send({"type": "chat", "event": "refused", "prompt": "Who are you"})
+    elif how == "the engine is gone":
+        engine.close()
+    else:
+        engine.send(started(1, "Who are you"), done(1, "stopped", "Who are you", read=False), path())
+    qtbot.waitUntil(lambda: prompt.text() == "Who are you")
+
+
+def test_a_prompt_that_was_not_read_does_not_take_the_place_of_another(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    prompt = window.chat.prompt
+    qtbot.keyClicks(prompt, "first")
+    window.chat.send()
+    qtbot.keyClicks(prompt, "second")
+    engine.send({"type": "chat", "event": "refused", "prompt": "first"}, {"type": "chat", "event": "cleared"})
+    before = window.state.talk.generation
+    qtbot.waitUntil(lambda: window.state.talk.generation > before and window.state.talk.fates == [])
+    assert prompt.text() == "second"
+
+
+def test_a_prompt_that_another_window_sent_does_not_come_here(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    engine.send({"type": "chat", "event": "refused", "prompt": "theirs"}, started(1, "read"), done(1, prompt="read"))
+    qtbot.waitUntil(lambda: window.state.talk.turns != [] and window.state.talk.fates == [])
+    assert window.chat.prompt.text() == ""
+
+
+def test_nothing_that_a_visitor_who_left_sent_comes_back(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    qtbot.keyClicks(window.chat.prompt, "a secret")
+    window.chat.send()
+    window.chat.forget()
+    engine.send(started(1, "a secret"), done(1, "stopped", "a secret", read=False), path())
+    qtbot.waitUntil(lambda: window.state.talk.fates == [] and engine.ops("chat") != [])
+    assert window.chat.prompt.text() == ""
