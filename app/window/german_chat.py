@@ -51,7 +51,7 @@ CHAT: dict[str, str] = {
     "Conversations (*.json);;Texts (*.txt)": "Gespräche (*.json);;Texte (*.txt)",
     "Send anew": "Neu senden",
     "Write anew": "Neu",
-    "Write the last answer anew, with the next seed (Ctrl+R)": "Die letzte Antwort neu schreiben, mit dem nächsten Seed (Strg+R)",
+    "Write the last answer anew, with another seed (Ctrl+R)": "Die letzte Antwort neu schreiben, mit einem anderen Seed (Strg+R)",
     "Write on": "Weiter",
     "Go on where the conversation stands (Alt+Enter)": "Weiterschreiben, wo das Gespräch steht (Alt+Eingabe)",
     "Branches": "Zweige",

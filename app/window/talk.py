@@ -57,7 +57,6 @@ class Turn:
     tokens: int = 0
     node: int = 0
     """Its last token, 0 while that is not known."""
-    seed: int | None = None
     pieces: list[Piece] = field(default_factory=list)
     versions: tuple[int, ...] = ()
     """Last tokens of everything that was said in its place, itself included."""
@@ -109,7 +108,6 @@ class Talk:
     energy_uj: float = math.nan
     first_token_ms: float = math.nan
     tokens_per_s: float = 0.0
-    seed: int | None = None
     fates: list[tuple[str, Fate]] = field(default_factory=list)
     """Prompts, whoever sent them, and what became of each, oldest first; for a view to take away."""
     rows: tuple[Row, ...] = ()
@@ -175,8 +173,7 @@ class Talk:
         self.tokens_per_s = m.number("tokens_per_s", self.tokens_per_s)
 
     def _started(self, m: Fields) -> None:
-        seed, prompt = None if m.absent("seed") else m.whole("seed"), m.text("prompt")
-        self.busy, self.seed = True, seed
+        self.busy, prompt = True, m.text("prompt")
         self.first_token_ms = self.activity = self.energy_uj = math.nan
         if not m.absent("prompt"):
             self.turns.append(Turn(USER, prompt))
@@ -237,11 +234,10 @@ def _units(text: str) -> int:
 
 
 def _turn(m: Fields) -> Turn:
-    seed = None if m.absent("seed") else m.whole("seed")
     pieces = [_piece(row) for row in m.rows("pieces", 5)]
     versions = tuple(m.wholes("versions"))
     turn = Turn(m.text("role"), m.text("text"), m.flag("done", True), m.text("reason"), m.value("id"), len(pieces), m.whole("node"))
-    turn.seed, turn.pieces, turn.versions = seed, pieces, versions
+    turn.pieces, turn.versions = pieces, versions
     return turn
 
 

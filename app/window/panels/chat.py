@@ -30,7 +30,6 @@ from app.window.theme import Scale
 
 PAUSE_S = 0.15
 """After so long without a key the engine is asked what it can make of the prompt."""
-LARGEST_SEED = 2**31 - 1
 ARROW = "▾"
 
 
@@ -78,7 +77,7 @@ class ChatPanel(Panel):
         self.send_button = self._button(tr("Send"), tr("Send the prompt (Enter)"), self.send)
         self.send_button.setObjectName("primary")
         self.stop_button = self._button(tr("Stop"), tr("Stop the answer at once (Esc)"), self.stop)
-        self.again = self._button(tr("Write anew"), tr("Write the last answer anew, with the next seed (Ctrl+R)"), self.regenerate)
+        self.again = self._button(tr("Write anew"), tr("Write the last answer anew, with another seed (Ctrl+R)"), self.regenerate)
         self.more = self._button(tr("Write on"), tr("Go on where the conversation stands (Alt+Enter)"), self.proceed)
         self.tree_button = _menu_button(tr("Branches"), tr("Everything that was said and answered (Ctrl+B)"), _holding(self, self.branches))
         self.settings_button = _menu_button("", tr("How answers are written"), _holding(self, self.settings, self.gestures))
@@ -151,11 +150,10 @@ class ChatPanel(Panel):
             self.command.emit({"op": "chat_stop"})
 
     def regenerate(self, node: int | None = None) -> None:
-        """Write the last answer, or that of a token, anew with the next seed."""
+        """Write the last answer, or that of a token, anew; the engine takes another seed where a version of it has this one."""
         if self.state.connected and self.state.talk.turns:
-            seed = self.settings.seed.value() if self.state.talk.seed is None else self.state.talk.seed
             where = {} if node is None else {"node": node}
-            self.command.emit({"op": "chat_regenerate"} | where | self.settings.message() | {"seed": (seed + 1) % LARGEST_SEED})
+            self.command.emit({"op": "chat_regenerate"} | where | self.settings.message())
 
     def proceed(self) -> None:
         """Write on."""

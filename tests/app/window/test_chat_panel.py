@@ -193,14 +193,16 @@ def test_versions_of_a_turn_can_be_paged_through(qtbot: QtBot, window: MainWindo
     qtbot.waitUntil(lambda: engine.ops("chat_switch") == [{"op": "chat_switch", "node": 12}])
 
 
-def test_write_anew_takes_the_next_seed_and_write_on_goes_on(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+def test_write_anew_sends_the_settings_and_leaves_another_seed_to_the_engine(
+    qtbot: QtBot, window: MainWindow, engine: EngineDouble
+) -> None:
     assert not window.chat.again.isEnabled()
     engine.send(started(1) | {"seed": 41}, token(1, "A"), done(1), path(ASKED, ANSWERED))
     qtbot.waitUntil(lambda: window.chat.again.isEnabled() and window.chat.more.isEnabled())
     window.chat.again.click()
     window.chat.more.click()
     qtbot.waitUntil(lambda: engine.ops("chat_continue") != [])
-    assert engine.ops("chat_regenerate")[0]["seed"] == 42
+    assert engine.ops("chat_regenerate") == [{"op": "chat_regenerate"} | window.chat.settings.message()]
 
 
 def test_an_earlier_prompt_is_changed_in_its_own_place_and_escape_leaves_it(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
