@@ -213,6 +213,7 @@ class WindowState:
         recording = None if m.absent("recording") else recording_of(m.part("recording"))
         self.status, self.runtime, self.recording = status, runtime, recording
         self.talk.busy = status.chat_busy
+        self.talk.kept = chat.whole("kept", self.talk.kept)
         if status.chat_busy:
             self.talk.tokens_per_s = status.tokens_per_s
         self.rates.append((status.rate, status.kept_rate))

@@ -104,6 +104,8 @@ class Talk:
     """Counts beginnings from nothing, so that a view knows that it must start anew."""
     turns: list[Turn] = field(default_factory=list)
     busy: bool = False
+    kept: int = 0
+    """Tokens that can be gone back to, those of other branches included."""
     activity: float = math.nan
     energy_uj: float = math.nan
     first_token_ms: float = math.nan
@@ -140,7 +142,7 @@ class Talk:
             case "path":
                 self._path(m)
             case "cleared":
-                self.turns, self.rows, self.host = [], (), None
+                self.turns, self.rows, self.host, self.kept = [], (), None, 0
                 self.differing.clear()
                 self.generation += 1
                 self.activity = self.energy_uj = self.first_token_ms = math.nan
@@ -201,10 +203,10 @@ class Talk:
         del self.fates[:-MOST_FATES]
 
     def _path(self, m: Fields) -> None:
-        after, told = m.whole("after"), [_turn(turn) for turn in m.parts("turns")]
+        after, told, kept = m.whole("after"), [_turn(turn) for turn in m.parts("turns")], m.whole("kept", self.kept)
         before = {turn.text: turn for turn in self.turns if turn.host}
         place = next((index + 1 for index, turn in enumerate(self.turns) if after and turn.node == after), 0)
-        self.turns = (self.turns[:place] + told)[-MAX_TURNS:]
+        self.turns, self.kept = (self.turns[:place] + told)[-MAX_TURNS:], kept
         for turn in self.turns:
             if (known := before.get(turn.text)) and known is not turn and known.role == turn.role:
                 turn.host = known.host

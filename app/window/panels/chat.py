@@ -151,13 +151,13 @@ class ChatPanel(Panel):
 
     def regenerate(self, node: int | None = None) -> None:
         """Write the last answer, or that of a token, anew; the engine takes another seed where a version of it has this one."""
-        if self.state.connected and self.state.talk.turns:
+        if self._something():
             where = {} if node is None else {"node": node}
             self.command.emit({"op": "chat_regenerate"} | where | self.settings.message())
 
     def proceed(self) -> None:
         """Write on."""
-        if self._may_send() and self.state.talk.turns:
+        if self._something():
             self.command.emit({"op": "chat_continue"} | self.settings.message())
 
     def edit_last(self) -> None:
@@ -187,7 +187,7 @@ class ChatPanel(Panel):
         self.prompt.forget()
         if self.state.talk.busy:
             self.command.emit({"op": "chat_stop"})
-        if self.state.talk.turns or self.state.status.memory_age:
+        if self._something():
             self.clear_memory()
 
     def _edit(self, turn: Turn) -> None:
@@ -228,8 +228,9 @@ class ChatPanel(Panel):
 
     # What is shown
 
-    def _may_send(self) -> bool:
-        return self.state.connected and not self.state.talk.busy
+    def _something(self) -> bool:
+        """Whether there is anything to go on from, be it on another branch."""
+        return self.state.connected and (self.state.talk.kept > 0 or bool(self.state.talk.turns))
 
     def _settings_changed(self) -> None:
         name = self.settings.name()
@@ -270,14 +271,13 @@ class ChatPanel(Panel):
             self.prompt.setText(unread[0])
 
     def _show_buttons(self) -> None:
-        talk, connected, written = self.state.talk, self.state.connected, bool(self.prompt.text().strip())
-        self.send_button.setEnabled(connected and written)
+        connected = self.state.connected
+        self.send_button.setEnabled(connected and bool(self.prompt.text().strip()))
         self.stop_button.setEnabled(connected)
         self.clear.setEnabled(connected)
         self.conversation.enable()
-        self.again.setEnabled(connected and bool(talk.turns))
-        self.more.setEnabled(self._may_send() and bool(talk.turns))
-        self.tree_button.setEnabled(connected and bool(talk.turns))
+        for button in (self.again, self.more, self.tree_button):
+            button.setEnabled(self._something())
 
     def refresh(self, changed: Topic) -> None:
         """More text, other figures."""

@@ -223,6 +223,22 @@ def test_an_earlier_prompt_is_changed_in_its_own_place_and_escape_leaves_it(qtbo
     assert chat.send_button.text() == "Send"
 
 
+def test_what_can_be_done_is_there_as_long_as_there_is_a_branch_to_go_to(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    chat = window.chat
+    buttons = (chat.again, chat.more, chat.tree_button)
+    assert not any(button.isEnabled() for button in buttons)
+    engine.send(status(1_000_000, chat={"busy": False, "kept": 9}))  # all is on branches, for a window that attaches too
+    qtbot.waitUntil(lambda: all(button.isEnabled() for button in buttons))
+    engine.send(path(ASKED, ANSWERED), status(2_000_000, chat={"busy": True, "kept": 9}))
+    qtbot.waitUntil(lambda: window.state.talk.busy)
+    engine.send(path(age=9))
+    qtbot.waitUntil(lambda: window.state.talk.turns == [])
+    qtbot.wait(100)
+    assert all(button.isEnabled() for button in buttons)
+    engine.send({"type": "chat", "event": "cleared"}, status(3_000_000))
+    qtbot.waitUntil(lambda: not any(button.isEnabled() for button in buttons))
+
+
 def test_the_tree_is_asked_for_and_a_turn_in_it_is_gone_to(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
     chat = window.chat
     engine.send(path(ASKED, ANSWERED))
