@@ -53,7 +53,7 @@ class _Shown:
     def is_beginning_of(self, turn: Turn) -> bool:
         """Whether `turn` is this one, or this one gone further."""
         streamed = self.node == 0 and len(turn.versions) <= 1
-        if self.role != turn.role or (self.versions != turn.versions and not streamed):
+        if self.role != turn.role or ((self.versions, self.node) != (turn.versions, turn.node) and not streamed):
             return False
         return turn.text == self.text if self.closed else turn.text.startswith(self.text)
 

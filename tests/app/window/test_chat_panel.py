@@ -193,6 +193,16 @@ def test_versions_of_a_turn_can_be_paged_through(qtbot: QtBot, window: MainWindo
     qtbot.waitUntil(lambda: engine.ops("chat_switch") == [{"op": "chat_switch", "node": 12}])
 
 
+def test_another_version_with_the_same_text_is_seen_to_be_another(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    transcript = window.chat.transcript
+    engine.send(path(ASKED, ANSWERED | {"versions": [8, 12]}))
+    qtbot.waitUntil(lambda: "‹ 1/2 ›" in transcript.toPlainText())
+    engine.send(path(ASKED, turn("model", 9, "", "A", " tiny", " net") | {"versions": [8, 12]}))
+    qtbot.waitUntil(lambda: "‹ 2/2 ›" in transcript.toPlainText())
+    assert list(formats(transcript, VERSION).values()) == [8]
+    assert formats(transcript, NODE)[" net"] == 12
+
+
 def test_write_anew_sends_the_settings_and_leaves_another_seed_to_the_engine(
     qtbot: QtBot, window: MainWindow, engine: EngineDouble
 ) -> None:
