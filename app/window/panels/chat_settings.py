@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QFrame, QGridLayout, QL
 
 from app.protocol import Message
 from app.window.panels.base import Choice, roomy
+from app.window.panels.echo import Echo
 from app.window.texts import mark, tr
 from app.window.theme import Scale
 from models.sampling import PRESETS, Sampling
@@ -66,6 +67,7 @@ class ChatSettings(QFrame):
         self.underline.setChecked(True)
         self.check = QCheckBox(tr("Host beside the chip"))
         self.check.setToolTip(tr("Says on how many tokens chip and host agree, and marks the first at which they differ; needs a chip"))
+        self._checks = Echo()
         self._arrange()
         self._connect()
         self._changed()
@@ -91,7 +93,11 @@ class ChatSettings(QFrame):
             spin.valueChanged.connect(lambda _: self._changed())
         self.preset.activated.connect(lambda _: self.use(str(self.preset.currentData())))
         self.underline.toggled.connect(lambda _: self.changed.emit())
-        self.check.clicked.connect(lambda: self.check_wanted.emit(self.check.isChecked()))
+        self.check.clicked.connect(self._ask_to_check)
+
+    def _ask_to_check(self) -> None:
+        self._checks.ask(self.check.isChecked())
+        self.check_wanted.emit(self.check.isChecked())
 
     def _changed(self) -> None:
         with QSignalBlocker(self.preset):
@@ -122,7 +128,8 @@ class ChatSettings(QFrame):
 
     def show_check(self, on: bool, possible: bool) -> None:
         """What the engine says of comparing with the host."""
-        self.check.setChecked(on)
+        if self._checks.believes(on):
+            self.check.setChecked(on)
         self.check.setEnabled(possible)
 
     def rescale(self, scale: Scale) -> None:

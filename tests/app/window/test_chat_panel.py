@@ -1,5 +1,6 @@
 """The chat panel: prompts go out with their settings, answers stream in, Stop and Clear always act."""
 
+import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication, QTextCharFormat
 from pytestqt.qtbot import QtBot
@@ -295,6 +296,23 @@ def test_comparing_with_the_host_can_be_chosen_where_there_is_a_chip(qtbot: QtBo
     qtbot.waitUntil(settings.check.isEnabled)
     settings.check.click()
     qtbot.waitUntil(lambda: engine.ops("chat_check") == [{"op": "chat_check", "value": True}])
+
+
+@pytest.mark.parametrize("obeys", [True, False])
+def test_the_box_for_comparing_keeps_unless_the_engine_goes_on_saying_otherwise(
+    qtbot: QtBot, window: MainWindow, engine: EngineDouble, obeys: bool
+) -> None:
+    box = window.chat.settings.check
+    engine.send(status(1_000_000, chat={"checks": False, "may_check": True}))
+    qtbot.waitUntil(box.isEnabled)
+    box.click()
+    flips: list[bool] = []
+    box.toggled.connect(flips.append)
+    for number, checks in enumerate([False] + [obeys] * 5):  # the first was on its way when the box was pressed
+        engine.send(status(2_000_000 + number, chat={"checks": checks, "may_check": True}))
+        qtbot.waitUntil(lambda number=number: window.state.status.now_us == 2_000_000 + number)
+        qtbot.wait(100)
+    assert flips == ([] if obeys else [False])
 
 
 def test_the_line_under_a_token_is_brighter_the_more_units_fired(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
