@@ -68,6 +68,17 @@ class Recording:
 
 
 @dataclass(frozen=True, slots=True)
+class Driving:
+    """What gestures do with the chat."""
+
+    on: bool
+    actions: dict[str, str]
+    """An action for a label."""
+    prompts: tuple[str, ...]
+    """Those that are suggested, one after the other."""
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """The engine's quarter-second summary."""
 
@@ -92,6 +103,8 @@ class Status:
     """There is a chip to compare."""
     suggestion: str = ""
     """The prompt that a gesture would send."""
+    driving: Driving | None = None
+    """None before the engine has said it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +139,11 @@ def runtime_of(m: Fields, before: Runtime) -> Runtime:
         steps_per_s=m.number("steps_per_s", before.steps_per_s),
         offer=m.text("offer"),
     )
+
+
+def driving_of(m: Fields) -> Driving:
+    """What a status message says of gestures that drive the chat."""
+    return Driving(m.flag("on"), m.part("actions").texts_by_name(), tuple(m.texts("prompts")))
 
 
 def source_of(m: Fields, before: Source | None) -> Source:

@@ -78,6 +78,10 @@ class Fields:
         """The fields of this object, each a number; nulls are left out."""
         return {name: _number(value, name) for name, value in self._fields.items() if value is not None}
 
+    def texts_by_name(self) -> dict[str, str]:
+        """The fields of this object, each a string; nulls are empty ones."""
+        return {name: self.text(name) for name in self._fields}
+
     def texts(self, name: str) -> list[str]:
         """A list of strings."""
         values = self._list(name)

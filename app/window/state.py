@@ -23,6 +23,7 @@ from app.window.facts import (
     Settings,
     Source,
     Status,
+    driving_of,
     recording_of,
     runtime_of,
     settings_of,
@@ -208,6 +209,7 @@ class WindowState:
             checks=chat.flag("checks"),
             may_check=chat.flag("may_check"),
             suggestion=chat.text("suggestion"),
+            driving=None if chat.absent("gestures") else driving_of(chat.part("gestures")),
         )
         runtime = runtime_of(m.part("runtime"), self.runtime)
         recording = None if m.absent("recording") else recording_of(m.part("recording"))

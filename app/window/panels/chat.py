@@ -298,6 +298,8 @@ class ChatPanel(Panel):
             if self.gestures.on.isChecked():
                 self._tell_gestures()
         if changed & Topic.STATUS:
+            if state.status.driving:
+                self.gestures.show_driving(state.status.driving)
             self._show_suggestion()
             self.settings.show_check(state.status.checks, state.status.may_check)
         self._show_buttons()

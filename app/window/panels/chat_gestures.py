@@ -6,8 +6,10 @@ from PySide6.QtCore import QSignalBlocker, Signal
 from PySide6.QtWidgets import QCheckBox, QFrame, QGridLayout, QLabel, QPlainTextEdit, QWidget
 
 from app.protocol import Message
+from app.window.facts import Driving
 from app.window.figures import gesture_name
 from app.window.panels.base import Choice
+from app.window.panels.echo import Echo
 from app.window.texts import mark, tr
 from app.window.theme import Scale
 
@@ -31,6 +33,7 @@ class ChatGestures(QFrame):
         super().__init__(parent)
         self._labels: dict[str, str] = dict(USUAL)
         """The gesture chosen for an action, known to the network or not; "" for none."""
+        self._echo = Echo()
         self.on = QCheckBox(tr("Gestures drive the chat"))
         self.on.setToolTip(tr("A gesture that is recognised for a third of a second acts once; it acts again after it was away"))
         self.grid = QGridLayout(self)
@@ -86,11 +89,32 @@ class ChatGestures(QFrame):
         """The gesture that does this, if gestures do anything; else ""."""
         return self._labels[action] if self.on.isChecked() else ""
 
-    def message(self) -> Message:
-        """The command for the engine."""
+    def driving(self) -> Driving:
+        """What gestures are to do, as it stands here."""
         actions = {label: action for action, label in self._labels.items() if label}
-        prompts = [line.strip() for line in self.prompts.toPlainText().splitlines() if line.strip()]
-        return {"op": "chat_gestures", "on": self.on.isChecked(), "actions": actions, "prompts": prompts}
+        lines = (line.strip() for line in self.prompts.toPlainText().splitlines())
+        return Driving(self.on.isChecked(), actions, tuple(filter(None, lines)))
+
+    def message(self) -> Message:
+        """The command for the engine, which is on its way from now on."""
+        driving = self.driving()
+        self._echo.ask(driving)
+        return {"op": "chat_gestures", "on": driving.on, "actions": driving.actions, "prompts": list(driving.prompts)}
+
+    def show_driving(self, told: Driving) -> None:
+        """What gestures really do, whichever window asked for it; where they do nothing, what they would do here stays."""
+        mine = self.driving()
+        if not self._echo.believes(told) or told == mine or not (told.on or mine.on):
+            return
+        with QSignalBlocker(self.on), QSignalBlocker(self.prompts):
+            self.on.setChecked(told.on)
+            if told.on:
+                labels = {action: label for label, action in told.actions.items()}
+                for action, choice in self.choices.items():
+                    self._labels[action] = labels.get(action, "")
+                    choice.setCurrentIndex(max(choice.findData(self._labels[action]), 0))
+                self.prompts.setPlainText("\n".join(told.prompts))
+        self._enable()
 
     def rescale(self, scale: Scale) -> None:
         """The window's type size changed."""

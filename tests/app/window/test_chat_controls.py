@@ -110,3 +110,37 @@ def test_a_gesture_chosen_for_two_actions_does_the_newer_one_and_is_seen_to(qtbo
     assert engine.ops("chat_gestures")[1]["actions"] == {"hand_clapping": "regenerate", "right_hand_wave": "accept"}
     gestures.set({"labels": {"stop": "air_drums", "regenerate": "air_drums", "accept": "arm_roll"}})
     assert gestures.message()["actions"] == {"air_drums": "regenerate", "arm_roll": "accept"}
+
+
+def test_a_window_that_comes_later_shows_what_gestures_do_already(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    gestures = window.chat.gestures
+    does = {"on": True, "actions": {"air_drums": "accept", "arm_roll": "stop"}, "prompts": ["Hello there"]}
+    engine.send(status(1_000_000, chat={"suggestion": "Hello there", "gestures": does}))
+    qtbot.waitUntil(lambda: window.chat.prompt.placeholderText() == "Air drums sends: Hello there")
+    assert gestures.on.isChecked()
+    assert {action: choice.currentData() for action, choice in gestures.choices.items()} == {
+        "stop": "arm_roll",
+        "regenerate": "",
+        "accept": "air_drums",
+    }
+    assert gestures.prompts.toPlainText() == "Hello there"
+    assert engine.ops("chat_gestures") == [], "to show it is not to ask for it"
+    engine.send(status(2_000_000, chat={"gestures": {"on": False, "actions": {}, "prompts": []}}))
+    qtbot.waitUntil(lambda: not gestures.on.isChecked())
+    assert gestures.gesture("accept") == ""
+    assert gestures.prompts.toPlainText() == "Hello there"
+
+
+def test_what_is_set_here_is_not_undone_by_a_status_that_was_on_its_way(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    gestures = window.chat.gestures
+    gestures.on.click()
+    flips: list[bool] = []
+    gestures.on.toggled.connect(flips.append)
+    nothing = {"on": False, "actions": {}, "prompts": []}
+    told = {name: value for name, value in gestures.message().items() if name != "op"}
+    for number, gestures_told in enumerate([nothing, told, told]):
+        engine.send(status(1_000_000 + number, chat={"gestures": gestures_told}))
+        qtbot.waitUntil(lambda number=number: window.state.status.now_us == 1_000_000 + number)
+        qtbot.wait(100)
+    assert gestures.on.isChecked()
+    assert flips == []
