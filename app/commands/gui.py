@@ -29,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_head(parser)
     parser.add_argument("--attach", action="store_true", help="attach to the engine that runs; start none")
     parser.add_argument("--kiosk", action="store_true", help="full screen, for visitors; leave with Ctrl+Shift+Q")
+    parser.add_argument(
+        "--chat-gestures", action="store_true", help="with --kiosk: gestures drive the chat (clap: stop, roll arms: anew, wave: ask)"
+    )
     parser.add_argument("--lang", choices=("en", "de"), default="en", help="language of the window (default: en)")
     parser.add_argument("--screenshot", type=Path, metavar="PNG", help="take a picture of the window and end")
     parser.add_argument("--after", type=float, default=5.0, metavar="SECONDS", help="how long after the first events (default: 5)")
@@ -43,6 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
         parse_spec(arguments.source)
     if arguments.screenshot and not arguments.screenshot.absolute().parent.is_dir():
         raise UserError(f"There is no folder {arguments.screenshot.parent} for the screenshot: make it or name another.", USAGE)
+    if arguments.chat_gestures and not arguments.kiosk:
+        raise UserError("--chat-gestures is for --kiosk: in an ordinary window, switch gestures on in the chat's settings.", USAGE)
     if not libraries.screen():
         return _headless(arguments)
     if absent := libraries.missing_for_window():
@@ -76,6 +81,7 @@ def _window(arguments: argparse.Namespace, folder: Path, engine: "EngineProcess 
         keeper=engine,
         language=arguments.lang,
         kiosk=arguments.kiosk,
+        chat_gestures=arguments.chat_gestures,
         screenshot=arguments.screenshot,
         after=arguments.after,
         timing=arguments.timing,

@@ -26,6 +26,7 @@ def run_window(
     keeper: EngineKeeper | None = None,
     language: str = "en",
     kiosk: bool = False,
+    chat_gestures: bool = False,
     screenshot: Path | None = None,
     after: float = 3.0,
     timing: bool = False,
@@ -33,7 +34,7 @@ def run_window(
     """Show a window on the engine in `session_dir` until it is closed; 0 when it was.
 
     With a `keeper` the window can start another engine when its own has gone, and closes at once if the keeper's first engine ended before
-    it was reached.
+    it was reached. `kiosk` and `chat_gestures` as in `MainWindow`.
 
     With `screenshot`, the window saves a picture of itself there `after` seconds after its first picture with events (screenshot.py) and
     closes; nothing is read from or kept in the user's settings then. UserError if the picture cannot be written. With `timing`, stderr
@@ -48,7 +49,7 @@ def run_window(
     speak(application, language)
     theme.apply(application)
     settings = None if screenshot or kiosk else QSettings("Egret", "window")  # a kiosk begins the same every time
-    window = MainWindow(session_dir, settings=settings, keeper=keeper, kiosk=kiosk)
+    window = MainWindow(session_dir, settings=settings, keeper=keeper, kiosk=kiosk, chat_gestures=chat_gestures)
     if timing:
         window.events.view.first_events.connect(lambda: print(f"egret: first frame {time.monotonic():.4f}", file=sys.stderr, flush=True))
     picture = None

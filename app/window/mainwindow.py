@@ -55,11 +55,18 @@ class MainWindow(QMainWindow):
     """A window on the engine whose socket lies in `session`.
 
     `settings` keeps geometry and panel settings between runs (None: nothing is kept). With a `keeper` the window can start another
-    engine when its own has gone, and closing it ends an engine that the keeper started. With `kiosk` it is for visitors (kiosk.py).
+    engine when its own has gone, and closing it ends an engine that the keeper started. With `kiosk` it is for visitors (kiosk.py). With
+    `chat_gestures` gestures drive the chat from the beginning.
     """
 
     def __init__(
-        self, session: Path, *, settings: QSettings | None = None, keeper: EngineKeeper | None = None, kiosk: bool = False
+        self,
+        session: Path,
+        *,
+        settings: QSettings | None = None,
+        keeper: EngineKeeper | None = None,
+        kiosk: bool = False,
+        chat_gestures: bool = False,
     ) -> None:
         super().__init__()
         self.setWindowTitle("Egret")
@@ -98,6 +105,8 @@ class MainWindow(QMainWindow):
         self.restored = False
         """Whether the user's own size of the window was restored."""
         self._restore()
+        if chat_gestures:
+            self.chat.gestures.on.setChecked(True)
         self._apply_scale()
         QTimer.singleShot(PLOT_LATEST_MS, self, self.rates.load)
         self._frames.start()

@@ -1,18 +1,21 @@
 """What the kiosk promises to whoever leaves it alone with visitors."""
 
+import argparse
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
 from PySide6.QtGui import QCloseEvent, QGuiApplication, QKeyEvent, QMouseEvent
 from PySide6.QtWidgets import QApplication, QWidget
 from pytestqt.qtbot import QtBot
 from window.engine_double import EngineDouble, decision, hello, source, status
 
+from app.commands import gui
 from app.window import kiosk
 from app.window.kiosk import Visitors
 from app.window.mainwindow import MainWindow
+from pipeline.errors import USAGE, UserError
 
 
 @pytest.fixture
@@ -212,3 +215,31 @@ def test_everything_fits_at_every_size_of_a_booths_screen(qtbot: QtBot, booth: M
 
     qtbot.waitUntil(lambda: (booth.width(), booth.height()) == size and not booth._restyle.isActive())
     qtbot.waitUntil(nothing_is_clipped)
+
+
+def test_gestures_drive_the_chat_of_a_booth_that_was_opened_so(engine: EngineDouble) -> None:
+    parser = argparse.ArgumentParser()
+    gui.add_arguments(parser)
+
+    def look() -> None:
+        if engine.ops("chat_gestures"):
+            timer.stop()
+            (window,) = (widget for widget in QApplication.topLevelWidgets() if isinstance(widget, MainWindow) and widget.isVisible())
+            assert not window.chat.settings_button.isVisible()
+            window.leave()
+
+    timer = QTimer()
+    timer.timeout.connect(look)
+    timer.start(50)
+    assert gui._window(parser.parse_args(["--kiosk", "--chat-gestures"]), engine.folder, None) == 0
+    (told,) = engine.ops("chat_gestures")
+    assert told["on"]
+    assert told["actions"] == {"hand_clapping": "stop", "arm_roll": "regenerate", "right_hand_wave": "accept"}
+
+
+def test_gestures_for_a_booth_are_refused_where_there_is_none() -> None:
+    parser = argparse.ArgumentParser()
+    gui.add_arguments(parser)
+    with pytest.raises(UserError, match="--kiosk") as error:
+        gui.run(parser.parse_args(["--chat-gestures"]))
+    assert error.value.exit_code == USAGE
