@@ -18,6 +18,10 @@ CHAT: dict[str, str] = {
     "The same seed, prompt and memory give the same answer": (
         "Gleicher Seed, gleiche Eingabe und gleiches Gedächtnis ergeben die gleiche Antwort"
     ),
+    "New seed every time": "Jedes Mal neuer Seed",
+    "A seed by chance for every question; it stands beside this box": (
+        "Ein zufälliger Seed für jede Frage; er steht neben diesem Kästchen"
+    ),
     "Temp.": "Temp.",
     "Top-k": "Top-k",
     "Tokens": "Token",

@@ -134,7 +134,7 @@ class ChatPanel(Panel):
         if not prompt or not self.state.connected:
             return
         self.asked.sent(prompt)
-        message: Message = {"op": "chat", "prompt": prompt} | self.settings.message()
+        message: Message = {"op": "chat", "prompt": prompt} | self.settings.question()
         if self._editing is not None:
             message |= {"op": "chat_edit", "node": self._editing.node}
         self.command.emit(message)
@@ -153,12 +153,12 @@ class ChatPanel(Panel):
         """Write the last answer, or that of a token, anew; the engine takes another seed where a version of it has this one."""
         if self._something():
             where = {} if node is None else {"node": node}
-            self.command.emit({"op": "chat_regenerate"} | where | self.settings.message())
+            self.command.emit({"op": "chat_regenerate"} | where | self.settings.question())
 
     def proceed(self) -> None:
         """Write on."""
         if self._something():
-            self.command.emit({"op": "chat_continue"} | self.settings.message())
+            self.command.emit({"op": "chat_continue"} | self.settings.question())
 
     def edit_last(self) -> None:
         """Bring the last prompt back, to be sent in its own place."""
@@ -224,7 +224,7 @@ class ChatPanel(Panel):
 
     def _rewind_and_proceed(self, node: int) -> None:
         self.command.emit({"op": "chat_rewind", "node": node})
-        self.command.emit({"op": "chat_continue"} | self.settings.message())
+        self.command.emit({"op": "chat_continue"} | self.settings.question())
 
     # What is shown
 

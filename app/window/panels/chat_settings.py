@@ -1,8 +1,9 @@
 """How answers are written: presets, the rules of drawing a token, and what the transcript shows besides; opens from the chat's panel."""
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from PySide6.QtCore import QSignalBlocker, Signal
+from PySide6.QtCore import QRandomGenerator, QSignalBlocker, Signal
 from PySide6.QtWidgets import QCheckBox, QDoubleSpinBox, QFrame, QGridLayout, QLabel, QSpinBox, QWidget
 
 from app.protocol import Message
@@ -10,7 +11,7 @@ from app.window.panels.base import Choice, roomy
 from app.window.panels.echo import Echo
 from app.window.texts import mark, tr
 from app.window.theme import Scale
-from models.sampling import PRESETS, Sampling
+from models.sampling import PRESETS
 
 OWN = ""
 """Stands for settings that are no preset's."""
@@ -67,7 +68,11 @@ class ChatSettings(QFrame):
         self.underline.setChecked(True)
         self.check = QCheckBox(tr("Host beside the chip"))
         self.check.setToolTip(tr("Says on how many tokens chip and host agree, and marks the first at which they differ; needs a chip"))
+        self.fresh = QCheckBox(tr("New seed every time"))
+        self.fresh.setToolTip(tr("A seed by chance for every question; it stands beside this box"))
         self._checks = Echo()
+        self._own: dict[str, float] = {}
+        """The rules that were set by hand and are no preset's; empty while there are none."""
         self._arrange()
         self._connect()
         self._changed()
@@ -76,22 +81,28 @@ class ChatSettings(QFrame):
     def _rules(self) -> dict[str, QSpinBox | QDoubleSpinBox]:
         return {name: getattr(self, name) for name in RULES}
 
+    @property
+    def _spins(self) -> dict[str, QSpinBox | QDoubleSpinBox]:
+        return self._rules | {"tokens": self.tokens, "seed": self.seed}
+
     def _arrange(self) -> None:
         self.grid = QGridLayout(self)
-        spins = (self.temperature, self.top_k, self.top_p, self.min_p, self.repetition_penalty, self.tokens, self.seed)
+        spins = self._spins.values()
         title = QLabel(tr("How answers are written"))
         title.setObjectName("title")
         self.grid.addWidget(title, 0, 0, 1, 2)
         self.grid.addWidget(self.preset, 1, 0, 1, 2)
         for place, spin in enumerate(spins):
             self.grid.addWidget(spin, 2 + place // 2, place % 2)
+        self.grid.addWidget(self.fresh, 2 + len(spins) // 2, len(spins) % 2)
         self.grid.addWidget(self.underline, 6, 0, 1, 2)
         self.grid.addWidget(self.check, 7, 0, 1, 2)
 
     def _connect(self) -> None:
-        for spin in (*self._rules.values(), self.tokens, self.seed):
+        for spin in self._spins.values():
             spin.valueChanged.connect(lambda _: self._changed())
         self.preset.activated.connect(lambda _: self.use(str(self.preset.currentData())))
+        self.fresh.toggled.connect(self.seed.setDisabled)
         self.underline.toggled.connect(lambda _: self.changed.emit())
         self.check.clicked.connect(self._ask_to_check)
 
@@ -100,8 +111,11 @@ class ChatSettings(QFrame):
         self.check_wanted.emit(self.check.isChecked())
 
     def _changed(self) -> None:
+        name = self.name()
+        if name == OWN:
+            self._own = self._values()
         with QSignalBlocker(self.preset):
-            self.preset.setCurrentIndex(self.preset.findData(self.name()))
+            self.preset.setCurrentIndex(self.preset.findData(name))
         self.changed.emit()
 
     def name(self) -> str:
@@ -109,15 +123,17 @@ class ChatSettings(QFrame):
         return next((name for name, how in PRESETS.items() if all(getattr(how, r) == v for r, v in self._values().items())), OWN)
 
     def use(self, name: str) -> None:
-        """Take a preset's settings."""
-        if name in PRESETS:
-            self._show(PRESETS[name])
+        """Take a preset's settings, or those that were set by hand last."""
+        self._show({rule: getattr(PRESETS[name], rule) for rule in RULES} if name in PRESETS else self._own)
         self._changed()
 
-    def _show(self, how: Sampling) -> None:
-        for name, spin in self._rules.items():
-            with QSignalBlocker(spin):
-                spin.setValue(getattr(how, name))
+    def _show(self, values: Mapping[str, Any]) -> None:
+        """Have the spin boxes hold what `values` say of them; odd values are passed over."""
+        for name, spin in self._spins.items():
+            value = values.get(name)
+            if isinstance(value, int | float) and not isinstance(value, bool) and spin.minimum() <= value <= spin.maximum():
+                with QSignalBlocker(spin):
+                    spin.setValue(type(spin.value())(value))  # type: ignore[arg-type]
 
     def _values(self) -> dict[str, float]:
         return {name: round(spin.value(), 2) for name, spin in self._rules.items()}
@@ -125,6 +141,13 @@ class ChatSettings(QFrame):
     def message(self) -> Message:
         """The settings as commands for the engine carry them."""
         return self._values() | {"seed": self.seed.value(), "tokens": self.tokens.value()}
+
+    def question(self) -> Message:
+        """The same for a question, with a new seed where that is wanted."""
+        if self.fresh.isChecked():
+            with QSignalBlocker(self.seed):
+                self.seed.setValue(QRandomGenerator.global_().bounded(self.seed.maximum()))
+        return self.message()
 
     def show_check(self, on: bool, possible: bool) -> None:
         """What the engine says of comparing with the host."""
@@ -136,19 +159,22 @@ class ChatSettings(QFrame):
         """The window's type size changed."""
         self.grid.setContentsMargins(*(scale.px(10),) * 4)
         self.grid.setSpacing(scale.px(7))
-        for spin in (*self._rules.values(), self.tokens, self.seed):
+        for spin in self._spins.values():
             spin.setMinimumWidth(scale.px(150))
 
     def get(self) -> dict[str, Any]:
         """As JSON values."""
-        return self.message() | {"underline": self.underline.isChecked()}
+        return self.message() | {"own": self._own, "fresh": self.fresh.isChecked(), "underline": self.underline.isChecked()}
 
     def set(self, settings: dict[str, Any]) -> None:
         """Restore what `get` gave; odd values are passed over."""
-        for name, spin in (self._rules | {"seed": self.seed, "tokens": self.tokens}).items():
-            value = settings.get(name)
-            if isinstance(value, int | float) and not isinstance(value, bool) and spin.minimum() <= value <= spin.maximum():
-                spin.setValue(type(spin.value())(value))  # type: ignore[arg-type]
+        if isinstance(own := settings.get("own"), dict):
+            self._show(own)
+            self._changed()
+        self._show(settings)
+        self._changed()
+        if isinstance(settings.get("fresh"), bool):
+            self.fresh.setChecked(settings["fresh"])
         if isinstance(settings.get("underline"), bool):
             self.underline.setChecked(settings["underline"])
 

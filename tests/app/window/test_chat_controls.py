@@ -1,10 +1,14 @@
 """What stands around the conversation: the prompt's field, the settings of answers, and gestures that drive the chat."""
 
+import json
+
 from PySide6.QtCore import Qt
 from pytestqt.qtbot import QtBot
 from window.engine_double import EngineDouble, status
 
 from app.window.mainwindow import MainWindow
+from app.window.panels.chat_settings import OWN, ChatSettings
+from models.sampling import PRESETS
 
 
 def test_what_the_model_can_make_little_of_is_marked_where_it_stands(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
@@ -31,6 +35,52 @@ def test_presets_set_what_they_are_and_a_change_makes_settings_ones_own(qtbot: Q
     assert button.text().startswith("Own settings")
     settings.temperature.setValue(0.4)
     assert settings.preset.currentData() == "careful"
+
+
+def test_own_settings_are_back_when_they_are_chosen_after_a_preset(qtbot: QtBot, window: MainWindow) -> None:
+    settings = window.chat.settings
+    settings.use("exact")
+    settings.temperature.setValue(1.23)
+    settings.top_k.setValue(17)
+    kept = settings.get()
+    settings.use("exact")
+    assert settings.temperature.value() == 0.0
+    settings.use(OWN)
+    assert settings.get() == kept
+    assert settings.preset.currentData() == OWN
+
+
+def test_own_settings_are_kept_between_runs_under_a_preset(qtbot: QtBot, window: MainWindow) -> None:
+    settings = window.chat.settings
+    settings.temperature.setValue(1.23)
+    settings.use("careful")
+    kept = json.loads(json.dumps(settings.get()))
+    again = ChatSettings()
+    qtbot.addWidget(again)
+    again.set({"own": {"temperature": "hot", "top_k": True}, "fresh": 1})
+    assert again.name() == "balanced"
+    again.set(kept)
+    assert again.name() == "careful"
+    again.use(OWN)
+    assert (again.temperature.value(), again.top_p.value()) == (1.23, PRESETS["balanced"].top_p)
+
+
+def test_every_question_has_a_new_seed_where_that_is_wanted(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    chat = window.chat
+    chat.settings.seed.setValue(7)
+    for prompt in "abc":
+        chat.prompt.setText(prompt)
+        chat.send()
+        chat.settings.fresh.setChecked(True)
+    qtbot.waitUntil(lambda: len(engine.ops("chat")) == 3)
+    first, second, third = (message["seed"] for message in engine.ops("chat"))
+    assert first == 7
+    assert len({first, second, third}) == 3
+    assert chat.settings.seed.value() == third, "the answer can be had again"
+    again = ChatSettings()
+    qtbot.addWidget(again)
+    again.set(chat.settings.get())
+    assert (again.fresh.isChecked(), again.seed.isEnabled(), again.seed.value()) == (True, False, third)
 
 
 def test_a_long_prompt_makes_the_field_grow_and_enter_with_shift_begins_a_line(qtbot: QtBot, window: MainWindow) -> None:
