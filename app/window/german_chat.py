@@ -5,6 +5,11 @@ CHAT: dict[str, str] = {
     "Copy": "Kopieren",
     "Clear memory": "Gedächtnis leeren",
     "Forget the conversation: the network starts from nothing (Ctrl+L)": "Das Gespräch vergessen: Das Netz beginnt von vorn (Strg+L)",
+    "Egret: clear memory": "Egret: Gedächtnis leeren",
+    "Forget the whole conversation?": "Das ganze Gespräch vergessen?",
+    "All its turns and branches are lost, unless they were saved (Conversation, Save).": (
+        "Alle Beiträge und Zweige gehen verloren, wenn sie nicht gespeichert wurden (Gespräch, Speichern)."
+    ),
     "Conversation": "Gespräch",
     "Chat figures": "Kennzahlen des Chats",
     "You": "Sie",

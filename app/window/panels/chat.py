@@ -16,6 +16,7 @@ from app.protocol import Message
 from app.window.figures import gesture_name
 from app.window.panels.base import Panel, quiet
 from app.window.panels.chat_asked import Asked
+from app.window.panels.chat_clear import ClearDialog
 from app.window.panels.chat_figures import ChatFigures
 from app.window.panels.chat_files import ConversationMenu
 from app.window.panels.chat_gestures import ChatGestures
@@ -46,6 +47,7 @@ class ChatPanel(Panel):
         self._typed_s = math.inf
         """When the prompt was last changed, as long as the engine has not been asked about it."""
         self._now_s = 0.0
+        self._locked = False
         self.settings = ChatSettings()
         self.gestures = ChatGestures()
         self.branches = Branches()
@@ -116,7 +118,7 @@ class ChatPanel(Panel):
 
     def lock(self) -> None:
         """Ask, stop and clear; nothing else."""
-        self.transcript.locked = True
+        self._locked = self.transcript.locked = True
         for control in (self.export, self.again, self.more, self.tree_button, self.settings_button):
             control.hide()
         for field in (self.prompt, self.transcript):
@@ -177,7 +179,17 @@ class ChatPanel(Panel):
             self.tree_button.showMenu()
 
     def clear_memory(self) -> None:
-        """Forget the conversation."""
+        """Forget the conversation; where more than a turn would be lost, only if that is meant."""
+        talk = self.state.talk
+        branches = talk.kept > sum(turn.tokens for turn in talk.turns)
+        if self._locked or not (len(talk.turns) > 1 or branches):
+            self._clear()
+            return
+        dialog = ClearDialog(self)
+        dialog.accepted.connect(self._clear)
+        dialog.open()
+
+    def _clear(self) -> None:
         self.command.emit({"op": "chat_clear"})
 
     def forget(self) -> None:
@@ -188,7 +200,7 @@ class ChatPanel(Panel):
         if self.state.talk.busy:
             self.command.emit({"op": "chat_stop"})
         if self._something():
-            self.clear_memory()
+            self._clear()
 
     def _edit(self, turn: Turn) -> None:
         if self._editing is None:

@@ -83,16 +83,6 @@ def test_what_is_sent_while_an_answer_streams_waits_and_that_is_said(qtbot: QtBo
     qtbot.waitUntil(lambda: "wait" not in chat.figures.text())
 
 
-def test_clear_memory_is_asked_for_and_empties_the_transcript_once_done(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
-    engine.send(started(1), token(1, "secret"), done(1))
-    qtbot.waitUntil(lambda: "secret" in window.chat.transcript.toPlainText())
-    qtbot.mouseClick(window.chat.clear, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: engine.ops("chat_clear") != [])
-    assert "secret" in window.chat.transcript.toPlainText()
-    engine.send({"type": "chat", "event": "cleared"})
-    qtbot.waitUntil(lambda: "secret" not in window.chat.transcript.toPlainText())
-
-
 def test_the_chat_tells_its_speed_and_the_age_of_its_memory(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
     engine.send(started(1), token(1, "x"), done(1), status(1, chat={"busy": False, "tokens_per_s": 0.0, "memory_age": 1234}))
     qtbot.waitUntil(lambda: "memory 1,234 tokens" in window.chat.figures.text())
