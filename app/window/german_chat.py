@@ -43,6 +43,7 @@ CHAT: dict[str, str] = {
     "tokens/s": "Token/s",
     "first token {time}": "erstes Token {time}",
     "{share:.0f} % of units active": "{share:.0f} % aktiv",
+    "taking up the conversation ...": "Gespräch wird gelesen ...",
     "{count} wait": "{count} warten",
     "memory {count} tokens": "Gedächtnis {count} Token",
     "write to the model": "dem Modell schreiben",

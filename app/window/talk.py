@@ -121,6 +121,11 @@ class Talk:
     differing: set[int] = field(default_factory=set)
     """Places of tokens at which they differed."""
 
+    @property
+    def taking_up(self) -> bool:
+        """Whether the engine is busy with a conversation from a file: with no answer."""
+        return self.busy and not (self.turns and not self.turns[-1].done)
+
     def greet(self, turns: list[Fields]) -> None:
         """What an engine says of its conversation when the window attaches."""
         self.turns = [_turn(turn) for turn in turns][-MAX_TURNS - 2 :]  # two are being said perhaps

@@ -20,9 +20,10 @@ class ChatFigures(QLabel):
         self.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
 
     def show_talk(self, talk: Talk, memory_age: int, waiting: int) -> None:
-        """How many prompts wait, the figures of the last answer, and the age of the memory in tokens."""
-        wait = [tr("{count} wait").format(count=whole(waiting))] if waiting else []
-        text = "   ·   ".join([*wait, *_parts(talk), tr("memory {count} tokens").format(count=whole(memory_age))])
+        """What goes on, how many prompts wait, the figures of the last answer, and the age of the memory in tokens."""
+        now = [tr("taking up the conversation ...")] if talk.taking_up else []
+        now += [tr("{count} wait").format(count=whole(waiting))] if waiting else []
+        text = "   ·   ".join([*now, *_parts(talk), tr("memory {count} tokens").format(count=whole(memory_age))])
         if text != self.text():
             self.setText(text)
 

@@ -83,6 +83,24 @@ def test_what_is_sent_while_an_answer_streams_waits_and_that_is_said(qtbot: QtBo
     qtbot.waitUntil(lambda: "wait" not in chat.figures.text())
 
 
+def test_a_conversation_that_is_being_taken_up_is_said_to_be_and_can_be_stopped(
+    qtbot: QtBot, window: MainWindow, engine: EngineDouble
+) -> None:
+    chat = window.chat
+    said = "taking up the conversation"
+    engine.send(path(ASKED, ANSWERED), status(1_000_000, chat={"busy": True, "kept": 8}))
+    qtbot.waitUntil(lambda: chat.figures.text().startswith(said))
+    assert chat.stop_button.isEnabled()
+    chat.edit_last()
+    qtbot.mouseClick(chat.stop_button, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: engine.ops("chat_stop") != [])
+    engine.send(status(2_000_000))
+    qtbot.waitUntil(lambda: said not in chat.figures.text())
+    engine.send(started(1), status(3_000_000, chat={"busy": True, "tokens_per_s": 12.0}))
+    qtbot.waitUntil(lambda: "12.0 tokens/s" in chat.figures.text())
+    assert said not in chat.figures.text()
+
+
 def test_the_chat_tells_its_speed_and_the_age_of_its_memory(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
     engine.send(started(1), token(1, "x"), done(1), status(1, chat={"busy": False, "tokens_per_s": 0.0, "memory_age": 1234}))
     qtbot.waitUntil(lambda: "memory 1,234 tokens" in window.chat.figures.text())
