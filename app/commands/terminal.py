@@ -131,6 +131,8 @@ class Terminal:
             raise UserError("Say how many tokens to go back: /rewind N.")
         nodes = [piece[0] for turn in self.turns for piece in turn["pieces"]]
         left = len(nodes) - tokens
+        if left <= 0 and self.chat.memory_age > len(nodes):  # what came before is not told
+            raise UserError(f"Fewer than {len(nodes):,} tokens can be gone back at once: /rewind N with a smaller N.")
         self.do(lambda: self.chat.rewind(nodes[left - 1] if left > 0 else 0))
         self._say(f"The memory is {self.chat.memory_age:,} tokens old. {_ending(self.turns)}")
 
@@ -154,6 +156,8 @@ class Terminal:
 
     def check(self, value: str = "on") -> None:
         """Say of every answer how chip and host get on in it, or no longer."""
+        if value not in ("", "on", "off"):
+            raise UserError("Say whether chip and host are to be compared: /check on, or /check off.")
         self.do(lambda: self.chat.check(value != "off"))
 
     def show(self, said: Message, lines: list[str]) -> None:
@@ -239,7 +243,13 @@ class Terminal:
 
     def _say(self, sentence: str) -> None:
         sentence = _shown(sentence)
-        print(f"\033[2m{sentence}\033[0m" if sys.stderr.isatty() else sentence, file=sys.stderr)
+        _tell(f"\033[2m{sentence}\033[0m" if sys.stderr and sys.stderr.isatty() else sentence)
+
+
+def _tell(line: str) -> None:
+    """Print to stderr, if there is one: `print` would take stdout where the shell closed it."""
+    if sys.stderr:
+        print(line, file=sys.stderr)
 
 
 def _whole(text: str) -> int | None:
@@ -321,7 +331,7 @@ def talk(terminal: Terminal, interactive: bool) -> int:
     terminal.interactive = interactive
     code = 0
     if interactive:
-        print(WELCOME, file=sys.stderr)
+        _tell(WELCOME)
     with Input(interactive, terminal.stop) as typed:
         for line in typed.lines():
             if line == "/quit":
@@ -330,7 +340,7 @@ def talk(terminal: Terminal, interactive: bool) -> int:
             try:
                 _carry_out(terminal, line)
             except UserError as error:
-                print(f"egret: {error}", file=sys.stderr)
+                _tell(f"egret: {error}")
                 code = 0 if interactive else PARTIAL  # a person has seen it, and gone on
     return code
 

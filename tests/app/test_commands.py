@@ -190,6 +190,16 @@ def test_a_chat_over_a_pipe_goes_on_after_what_cannot_be_done_and_ends_as_partly
     assert "cannot be saved" in second
 
 
+def test_a_chat_whose_messages_nobody_wants_prints_its_answers_alone() -> None:
+    command = [sys.executable, "-m", "app.cli", "chat", "--tokens", "12", "--json"]
+    text = "hello\n/rewind 1\n/nosuch\n"
+    ended = subprocess.run(
+        ["sh", "-c", '"$@" 2>&-', "sh", *command], env=environment(), input=text, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert ended.returncode == PARTIAL
+    assert [said["prompt"] for said in lines(ended)] == ["hello"]
+
+
 def test_a_chat_without_an_input_is_a_usage_error() -> None:
     command = [sys.executable, "-m", "app.cli", "chat"]
     ended = subprocess.run(
@@ -263,6 +273,7 @@ def test_commands_of_a_chat_move_the_conversation(tmp_path: Path) -> None:
         ("/export", "Name a file"),
         ("/load /nowhere.json", "/nowhere.json cannot be read"),
         ("/check on", "nothing to compare"),
+        ("/check of", "/check off"),
     ],
 )
 def test_a_command_of_a_chat_that_makes_no_sense_is_one_sentence(line: str, sentence: str, runtime: Runtime) -> None:

@@ -72,6 +72,21 @@ def test_the_home_folder_of_nobody_is_one_sentence(terminal: Terminal, command: 
         _carry_out(terminal, f"{command} {path}")
 
 
+def test_in_a_long_conversation_as_many_tokens_are_gone_back_as_was_said_or_none(terminal: Terminal, tmp_path: Path) -> None:
+    for _ in range(5):
+        terminal.ask("a" * 1000)
+    for line in (f"/export {tmp_path}/long.json", f"/load {tmp_path}/long.json"):
+        _carry_out(terminal, line)
+    age = terminal.chat.memory_age
+    assert age > 5000
+    with pytest.raises(UserError, match="smaller N"):
+        _carry_out(terminal, "/rewind 4500")
+    assert terminal.chat.memory_age == age
+    for tokens in (3500, 1000):
+        _carry_out(terminal, f"/rewind {tokens}")
+    assert terminal.chat.memory_age == age - 4500
+
+
 def test_after_the_last_seed_comes_the_first(terminal: Terminal) -> None:
     terminal.ask("hello")
     terminal.regenerate(str(MAX_SEED))
