@@ -2,7 +2,8 @@
 
 import math
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QPainter, QPaintEvent
 from PySide6.QtWidgets import QLabel, QWidget
 
 from app.window.figures import milliseconds, three, whole
@@ -11,13 +12,12 @@ from app.window.texts import tr
 
 
 class ChatFigures(QLabel):
-    """One muted line."""
+    """One muted line, cut where the panel ends and whole where the mouse rests: what there is to say must not move the window's parts."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setObjectName("muted")
         self.setAccessibleName(tr("Chat figures"))
-        self.setTextInteractionFlags(Qt.TextInteractionFlag.NoTextInteraction)
 
     def show_talk(self, talk: Talk, memory_age: int, waiting: int) -> None:
         """What goes on, how many prompts wait, the figures of the last answer, and the age of the memory in tokens."""
@@ -26,6 +26,23 @@ class ChatFigures(QLabel):
         text = "   ·   ".join([*now, *_parts(talk), tr("memory {count} tokens").format(count=whole(memory_age))])
         if text != self.text():
             self.setText(text)
+            self.setToolTip(text)
+
+    def sizeHint(self) -> QSize:
+        """As high as the line; its width is the panel's."""
+        return QSize(0, super().sizeHint().height())
+
+    def minimumSizeHint(self) -> QSize:
+        """The same."""
+        return self.sizeHint()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """As much of the line as there is room for."""
+        painter, room = QPainter(self), self.contentsRect()
+        text = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, room.width())
+        self.style().drawItemText(
+            painter, room, Qt.AlignmentFlag.AlignVCenter, self.palette(), self.isEnabled(), text, self.foregroundRole()
+        )
 
 
 def _parts(talk: Talk) -> list[str]:

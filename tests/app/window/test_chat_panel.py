@@ -108,6 +108,18 @@ def test_the_chat_tells_its_speed_and_the_age_of_its_memory(qtbot: QtBot, window
         assert part in window.chat.figures.text()
 
 
+def test_figures_that_do_not_fit_are_cut_and_move_nothing(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
+    width = window.chat.width()
+    host = {"agreed": 5, "alone": 3, "reason": "", "difference": {"node": 7, "text": " tiny", "index": 1}}
+    engine.send(started(1), token(1, "x") | {"energy_uj": 0.34}, done(1) | {"host": host}, status(1, chat={"memory_age": 12_345}))
+    figures = window.chat.figures
+    qtbot.waitUntil(lambda: figures.text().endswith("memory 12,345 tokens") and "they differ" in figures.text())
+    qtbot.wait(100)
+    assert figures.fontMetrics().horizontalAdvance(figures.text()) > figures.width()
+    assert window.chat.width() == width
+    assert figures.toolTip() == figures.text()
+
+
 def test_the_conversation_can_be_copied(qtbot: QtBot, window: MainWindow, engine: EngineDouble) -> None:
     engine.send(started(1, "hi"), token(1, "hello"), done(1))
     qtbot.waitUntil(window.chat.conversation.copy.isEnabled)
