@@ -23,7 +23,8 @@ class ChatFigures(QLabel):
         """What goes on, how many prompts wait, the figures of the last answer, and the age of the memory in tokens."""
         now = [tr("taking up the conversation ...")] if talk.taking_up else []
         now += [tr("{count} wait").format(count=whole(waiting))] if waiting else []
-        text = "   ·   ".join([*now, *_parts(talk), tr("memory {count} tokens").format(count=whole(memory_age))])
+        memory = tr("memory {count} tokens").format(count=whole(memory_age))
+        text = "   ·   ".join([*now, *_parts(talk), memory, *(_compared(talk.host) if talk.host else [])])
         if text != self.text():
             self.setText(text)
             self.setToolTip(text)
@@ -53,7 +54,7 @@ def _parts(talk: Talk) -> list[str]:
         parts.append(tr("{share:.0f} % of units active").format(share=talk.activity * 100))
     if math.isfinite(talk.energy_uj):
         parts.append(tr("{energy} µJ a token").format(energy=three(talk.energy_uj)))
-    return parts + (_compared(talk.host) if talk.host else [])
+    return parts
 
 
 def _compared(host: Host) -> list[str]:
