@@ -195,7 +195,9 @@ class Talk:
         tokens, first_ms, reason = m.whole("tokens"), m.number("first_token_ms", math.nan), m.text("reason")
         host = None if m.absent("host") else _host(m.part("host"))
         self._fated(m.text("prompt"), Fate.READ if m.flag("read", True) else Fate.UNREAD)
-        self.busy, self.first_token_ms = False, first_ms
+        self.busy = False
+        if tokens:
+            self.first_token_ms = first_ms
         turn = self._answer(m.value("id"))
         if turn is not None:
             turn.done, turn.reason, turn.tokens, turn.host = True, reason, tokens, host

@@ -79,8 +79,10 @@ def test_what_is_sent_while_an_answer_streams_waits_and_that_is_said(qtbot: QtBo
     assert chat.stop_button.isEnabled()
     qtbot.mouseClick(chat.stop_button, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: engine.ops("chat_stop") != [])
-    engine.send(done(2, "stopped", "more"), done(3, "stopped", "and more", read=False))
+    dropped = done(3, "stopped", "and more", read=False) | {"tokens": 0, "first_token_ms": 0.0}
+    engine.send(done(2, "stopped", "more"), dropped)
     qtbot.waitUntil(lambda: "wait" not in chat.figures.text())
+    assert "first token 4.50 ms" in chat.figures.text()
 
 
 def test_a_conversation_that_is_being_taken_up_is_said_to_be_and_can_be_stopped(
