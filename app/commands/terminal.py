@@ -28,6 +28,8 @@ from models.sampling import MAX_SEED, PRESETS, Sampling
 from pipeline.errors import PARTIAL, UserError
 
 WELCOME = "Type and press Enter. Ctrl-C stops an answer, Ctrl-D ends, /help tells the commands."
+HEARS_S = 0.05
+"""Seconds after which Ctrl-C is heard at the latest: one that comes just as waiting begins does not end it."""
 WHOLE = ("top_k", "repetition_window", "seed", "tokens")
 """Settings that are whole numbers."""
 CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -105,11 +107,11 @@ class Terminal:
         self._answer(lambda: self.chat.ask(self.settings.prompt(text)), text)
 
     def regenerate(self, seed: str = "") -> None:
-        """The last answer anew, with the seed given or the session's; where a version of it had that or a larger one, with the next."""
+        """The last answer anew, with the seed named, or one that no version of it had."""
         chosen = _whole(seed) if seed else self.settings.sampling.seed
         if chosen is None:
             raise UserError(f"A seed is a whole number up to {MAX_SEED}: /regenerate [SEED].")
-        prompt = self.settings.prompt(seed=chosen)
+        prompt = replace(self.settings.prompt(seed=chosen), named_seed=bool(seed))
         self._answer(lambda: self.chat.regenerate(prompt))
 
     def proceed(self) -> None:
@@ -188,7 +190,10 @@ class Terminal:
     def _hear(self, event: str) -> None:
         """Show what the chat says up to this event."""
         while True:
-            message = self._messages.get()
+            try:
+                message = self._messages.get(timeout=HEARS_S)
+            except queue.Empty:
+                continue
             if isinstance(message, BaseException):
                 raise message
             match message.get("event", message["type"]):
@@ -304,7 +309,7 @@ def _help(terminal: Terminal, what: str) -> None:
 COMMANDS: dict[str, tuple[str, str, Callable[[Terminal, str], None]]] = {
     "regenerate": (
         "[SEED]",
-        "the last answer anew, with a seed that it was not written with",
+        "the last answer anew, with this seed, else with one that it was not written with",
         lambda terminal, what: terminal.regenerate(what),
     ),
     "continue": ("", "write on where the conversation stands", lambda terminal, what: terminal.proceed()),

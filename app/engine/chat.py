@@ -132,7 +132,8 @@ class Chat:
     def regenerate(self, prompt: Prompt, node: int | None = None) -> None:
         """Write the answer that token `node` belongs to, or the last one, anew with the settings of `prompt`, whose text is not used.
 
-        If there is a version of the answer with that seed or a larger one already, the seed is the one after the largest."""
+        If there is a version of the answer with that seed or a larger one already, and the seed was not named, the one after the largest
+        is taken."""
         self._move("regenerate", prompt, node)
 
     def edit(self, prompt: Prompt, node: int) -> None:

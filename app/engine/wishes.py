@@ -29,6 +29,8 @@ class Prompt:
     sampling: Sampling = PRESETS["balanced"]
     tokens: int = 200
     """Length of the answer at most."""
+    named_seed: bool = False
+    """The seed was asked for by its number: an answer is written anew with it whatever seeds its versions had."""
 
 
 NOTHING = Prompt("")
@@ -55,9 +57,9 @@ class Wish:
         return self.kind in ("ask", "edit")
 
     def seeded(self, versions: Sequence[Answer]) -> "Wish":
-        """The same with a seed that none of the `versions` of the answer had: equal seeds would write what is there already."""
+        """The same with a seed that none of the `versions` of the answer had, unless it was named: equal seeds write what is there."""
         used, how = [answer.seed for answer in versions], self.prompt.sampling
-        if how.seed > max(used, default=-1):
+        if self.prompt.named_seed or how.seed > max(used, default=-1):
             return self
         return replace(self, prompt=replace(self.prompt, sampling=replace(how, seed=(max(used) + 1) % (MAX_SEED + 1))))
 

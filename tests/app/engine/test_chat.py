@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -61,6 +62,8 @@ def test_an_answer_is_never_written_anew_with_the_seed_of_one_of_its_versions(ta
     assert one.settle()["turns"][1]["seed"] == MAX_SEED
     one.chat.regenerate(prompt(seed=1))
     assert one.settle()["turns"][1]["seed"] == 0
+    one.chat.regenerate(replace(prompt(seed=4), named_seed=True))
+    assert one.settle()["turns"][1]["seed"] == 4
 
 
 def test_an_answer_that_was_over_when_its_limit_came_is_known_to_be_and_goes_on_another_way(talk: Callable[..., Talk]) -> None:
