@@ -26,7 +26,7 @@ REBASE_FORWARD_US = 3_600_000_000
 """A step forward by this much or more (an hour) is another clock or damage; shorter pauses of a sensor are believed."""
 
 _LATEST_US = 1 << 62
-"""Raw times beyond +-this (146,000 years) are clamped, which keeps differences of two times inside int64."""
+"""Raw times beyond +-this (146,000 years) are clamped, and the door's own stand still there: differences of two times fit int64."""
 _UNSET = -1
 """`_RAW` and `_OUT` before the first event."""
 
@@ -73,7 +73,7 @@ def _repair(events: Events, out: Events, width: int, height: int, clock: np.ndar
             jumped = True
             raw = t
         else:
-            now += t - raw
+            now = min(now + t - raw, _LATEST_US)
             raw = t
         out[n].timestamp = now
         out[n].x = event.x
