@@ -274,7 +274,8 @@ class Chat:
     def _answer(self, wish: Wish) -> None:
         """Read what is to be read and write an answer, unless it was stopped before its turn came."""
         memory = self._conversation.memory
-        writing = Writing(wish, before=memory.head)
+        before = memory.head
+        writing = Writing(wish, before=before)
         try:
             if wish.number not in self._line:
                 return  # it was stopped, and that is told already
@@ -285,15 +286,17 @@ class Chat:
             if wish.kind == "regenerate":
                 writing.wish = wish.seeded(memory.answers(memory.head))
         except UserError:
+            memory.rewind(before)
             with self._lock:
                 if self._line.pop(wish.number, None):
                     self._finish(writing, "error")
             raise
         with self._lock:
+            if not self._line.pop(wish.number, None):
+                memory.rewind(before)
+                return
             if wish.kind != "ask":
                 self._tell_path()
-            if not self._line.pop(wish.number, None):
-                return
             if self._checks and self._watched:
                 writing.compared = Compared(self._watched)
             self._writing = writing

@@ -66,6 +66,18 @@ def test_an_answer_is_never_written_anew_with_the_seed_of_one_of_its_versions(ta
     assert one.settle()["turns"][1]["seed"] == 4
 
 
+def test_an_order_that_makes_no_sense_moves_nothing(talk: Callable[..., Talk]) -> None:
+    one = talk()
+    one.chat.ask(prompt("hello"))
+    before = one.settle()
+    one.chat.regenerate(prompt(), 0)
+    assert "nothing to answer yet" in one.until("notice")["sentence"]
+    one.chat.proceed(prompt())
+    after = one.settle()
+    assert after["turns"][0] == before["turns"][0]
+    assert after["turns"][1]["text"].startswith(before["turns"][1]["text"])
+
+
 def test_an_answer_that_was_over_when_its_limit_came_is_known_to_be_and_goes_on_another_way(talk: Callable[..., Talk]) -> None:
     one = talk(Ends(PROGRAM))
     one.chat.ask(prompt("hello", tokens=4))
