@@ -40,7 +40,7 @@ def is_here(source: Path) -> bool:
     """Whether `source` looks like the corpus: a folder with its words or with a single archive, or an archive; as far as one can look."""
     try:
         return source.name.endswith(ARCHIVES) or (source / NAMES).is_file() or len(_archives(source)) == 1
-    except OSError:
+    except OSError:  # no folder, or one that may not be looked into: whoever reads it says what is wrong
         return False
 
 

@@ -112,8 +112,7 @@ class Engine:
             undo.callback(self._source.close, 1.0)
             self.folder = session.create()
             undo.callback(session.remove, self.folder)
-            still = lambda: self.chat.still if self.chat else contextlib.nullcontext()  # noqa: E731
-            self._server = Server(self.folder / session.SOCKET, lambda: snapshot.hello(self), self._orders.put, still)
+            self._server = Server(self.folder / session.SOCKET, lambda: snapshot.hello(self), self._orders.put, self._still)
             undo.callback(self._server.stop)
             self._source.start()
             self._start_capture()  # the source's process starts up while the networks load here
@@ -129,6 +128,10 @@ class Engine:
         self._loaded.set()
         self._server.start()
         return self
+
+    def _still(self) -> contextlib.AbstractContextManager[object]:
+        """The lock under which the chat tells what it says, if there is one: greeting a window takes it too."""
+        return self.chat.still if self.chat else contextlib.nullcontext()
 
     def _load(self) -> None:
         """Everything that can fail, before anything runs."""

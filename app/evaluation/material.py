@@ -59,6 +59,7 @@ def _recording(path: Path, truth: str, mirror: bool) -> Piece:
     told: list[str] = []
 
     def frames() -> Iterator[Frames]:
+        """Those of the recording; what was damaged in it goes to `told`."""
         with open_recording(path) as reader:
             door, framer = Door(reader.width, reader.height), Framer(reader.width, reader.height)
             empty = True

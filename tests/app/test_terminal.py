@@ -243,6 +243,19 @@ class Pressed(Terminal):
         self.heard.release()
 
 
+TWO = b"hello\ngood morning\n"
+"""A script of two prompts."""
+
+
+def talk_beside(hurry: Callable[[Pressed], None], network: Slow) -> None:
+    """Talk with `network` while `hurry` runs in a thread of its own."""
+    with Pressed(partner(network=network), Settings(Sampling(top_k=0), 3), True) as terminal:
+        hurried = threading.Thread(target=hurry, args=[terminal])
+        hurried.start()
+        talk(terminal, interactive=False)
+        hurried.join()
+
+
 def press() -> None:
     """Ctrl-C."""
     signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
@@ -275,12 +288,8 @@ def test_ctrl_c_once_more_while_a_step_of_a_stopped_answer_still_runs_changes_no
         slow.may_step.release(100)
         os.close(typed)
 
-    os.write(typed, b"hello\ngood morning\n")
-    with Pressed(partner(network=slow), Settings(Sampling(top_k=0), 3), True) as terminal:
-        hurried = threading.Thread(target=hurry, args=[terminal])
-        hurried.start()
-        talk(terminal, interactive=False)
-        hurried.join()
+    os.write(typed, TWO)
+    talk_beside(hurry, slow)
     assert [(said["prompt"], said["reason"]) for said in rows(capsys)] == [("hello", "stopped"), ("good morning", "limit")]
 
 
@@ -298,12 +307,8 @@ def test_an_answer_that_was_stopped_before_its_prompt_was_read_has_no_text_and_s
         slow.may_step.release(100)
         os.close(typed)
 
-    os.write(typed, b"hello\ngood morning\n")
-    with Pressed(partner(network=slow), Settings(Sampling(top_k=0), 3), True) as terminal:
-        hurried = threading.Thread(target=hurry, args=[terminal])
-        hurried.start()
-        talk(terminal, interactive=False)
-        hurried.join()
+    os.write(typed, TWO)
+    talk_beside(hurry, slow)
     first, second = rows(capsys)
     assert first["read"] and first["text"]
     assert (second["prompt"], second["read"], second["text"], second["tokens"]) == ("good morning", False, "", 0)
@@ -317,7 +322,7 @@ def test_ctrl_c_just_before_an_answer_is_asked_for_stops_it(typed: int, capsys: 
                 signal.raise_signal(signal.SIGINT)
             super().ask(text)
 
-    os.write(typed, b"hello\ngood morning\n")
+    os.write(typed, TWO)
     with Early(partner(), Settings(Sampling(top_k=0), 3), True) as terminal:
         closing = threading.Timer(1, os.close, [typed])
         closing.start()

@@ -26,6 +26,13 @@ def test_the_density_falls_from_all_to_what_is_asked_for_and_stays(earlier: floa
     assert density_at(END, density) == density_at(1, density) == density
 
 
+def shake(stack: Stack) -> None:
+    """A step of some optimiser: every weight moves a little, those that are gone too."""
+    with torch.no_grad():
+        for parameter in stack.parameters():
+            parameter.add_(torch.randn_like(parameter), alpha=0.01)
+
+
 def test_a_trained_network_ends_with_the_density_and_its_program_prunes_nothing_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pruning, "EVERY", 4)
     torch.manual_seed(1)
@@ -33,9 +40,7 @@ def test_a_trained_network_ends_with_the_density_and_its_program_prunes_nothing_
     pruner = Pruner(stack.named_parameters(), 0.3)
     steps = 10
     for step in range(steps):
-        with torch.no_grad():
-            for parameter in stack.parameters():
-                parameter.add_(torch.randn_like(parameter), alpha=0.01)
+        shake(stack)
         pruner.hold((step + 1) / steps)
     assert share(stack) == pytest.approx(0.3, abs=0.002)
     tensors = {name: p.detach().numpy() for name, p in stack.named_parameters()}
@@ -63,9 +68,7 @@ def test_a_network_that_is_pruned_already_gets_no_weights_back() -> None:
     before = share(stack)
     again = Pruner(stack.named_parameters(), 0.25)
     for _ in range(3):
-        with torch.no_grad():
-            for parameter in stack.parameters():
-                parameter.add_(torch.randn_like(parameter), alpha=0.01)
+        shake(stack)
         again.hold(0.01)
         assert share(stack) == pytest.approx(before)
 
@@ -77,9 +80,7 @@ def test_a_resumed_run_of_a_pruned_network_gets_no_weights_back() -> None:
     pruner = Pruner(other.named_parameters(), 0.25)
     other.load_state_dict(stack.state_dict())
     pruner.resume(pruning.EVERY)
-    with torch.no_grad():
-        for parameter in other.parameters():
-            parameter.add_(torch.randn_like(parameter), alpha=0.01)
+    shake(other)
     pruner.hold(0.01)
     assert share(other) == pytest.approx(before)
 
